@@ -1,0 +1,207 @@
+"""Logs to corpus: every request, joined to the distinct prompt it asks, its account and its principal.
+
+Contract
+--------
+- No usable request is thrown away: requests that ask the same thing share a prompt row and keep their own
+  account and time. Rows that cannot be used are listed with file, number and reason.
+- The same rows in any order, split over any files, in any format give byte-identical tables (``files`` and
+  ``rejected`` apart, which speak of the files).
+- Cost grows linearly with the rows. Memory holds the distinct texts, about 100 bytes a request, and one
+  batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from embedder.collapse import KEY, DistinctTexts, collapse, with_keys
+from embedder.reading import REJECTED, LogBatch, LogError, find_sources, read_logs
+from embedder.requests import account_tables, identify
+
+_SHOWN_REASONS = 3
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A log file that was read: path, size in bytes, records read (good and bad), records rejected."""
+
+    path: str
+    size: int
+    n_rows: int
+    n_rejected: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Requests and the distinct prompts they ask.
+
+    Attributes
+    ----------
+    prompts
+        A row per distinct normal form of (system prompt, prompt), sorted by ``prompt_id``: ``prompt_id`` (32
+        hex digits, BLAKE2b-128 of ``system_text + U+001E + text``), ``system_prompt`` and ``prompt``
+        (originals as sent: the most frequent pair, ties to the smallest; system prompt null when there is
+        none), ``system_text`` ("" when there is none) and ``text`` (normal forms), ``n_requests`` and
+        ``n_variants`` (distinct originals), Int64.
+    requests
+        A row per request, sorted by prompt_row, timestamp (nulls last), account_row, request_id:
+        ``request_id`` (distinct), ``prompt_row``, ``account_row``, ``principal_row`` (UInt32, positions in
+        the other tables), ``timestamp`` (UTC microseconds or null), ``model``, ``output_tokens`` (Int64),
+        ``session_id`` (null where unknown).
+    accounts
+        ``account_id``, sorted.
+    principals
+        ``principal_id``, sorted: ``org:…`` where a request names an organisation, else ``account:…``.
+    rejected
+        ``file``, ``row`` (from 1), ``reason``, sorted.
+    n_rows_read
+        Records read, rejected ones and those outside the period included.
+    n_outside
+        Good records left out because they lie outside ``since`` … ``until``, or have no time while one is
+        given.
+    n_made_ids, n_renamed_ids
+        Requests without an identifier, and those whose identifier another request has too.
+    files
+        The files read, sorted by path.
+    """
+
+    prompts: pl.DataFrame
+    requests: pl.DataFrame
+    accounts: pl.DataFrame
+    principals: pl.DataFrame
+    rejected: pl.DataFrame
+    n_rows_read: int
+    n_outside: int
+    n_made_ids: int
+    n_renamed_ids: int
+    files: tuple[FileRecord, ...]
+
+
+def build_corpus(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    max_rejected_share: float = 0.5,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Corpus:
+    """Read logs and collapse their requests onto distinct prompts.
+
+    Parameters
+    ----------
+    paths
+        Files, folders or globs; see ``embedder.reading.read_logs``.
+    columns
+        Canonical name to the log's name, e.g. ``{"prompt": "body.text"}``.
+    max_rejected_share
+        Share of bad records, in [0, 1], above which the log as a whole is refused.
+    since, until
+        Keep requests at ``since`` or later, and before ``until``; naive times are UTC.
+    on_batch
+        Called after each batch with its records and the bytes of the file they took; the bytes sum to the
+        files' sizes.
+
+    Returns
+    -------
+    Corpus
+        The same for the same rows, whatever their order, files and format.
+
+    Raises
+    ------
+    LogError
+        The log cannot be used: see ``read_logs``; also too many bad records, or no good one.
+    ValueError
+        ``max_rejected_share`` outside [0, 1].
+    """
+    if not 0 <= max_rejected_share <= 1:
+        raise ValueError(f"max_rejected_share: {max_rejected_share} is no share; give a number from 0 to 1")
+    texts = DistinctTexts()
+    parts: list[pl.DataFrame] = []
+    rejected: list[pl.DataFrame] = [REJECTED.to_frame()]
+    counts = {source.path: (source.size, 0, 0) for source in find_sources(paths)}
+    n_outside = 0
+    for batch in read_logs(paths, columns=columns):
+        size, n_rows, n_rejected = counts[batch.file]
+        here = batch.accepted.height + batch.rejected.height
+        counts[batch.file] = (size, n_rows + here, n_rejected + batch.rejected.height)
+        rejected.append(batch.rejected)
+        kept = _within(batch, since, until)
+        n_outside += batch.accepted.height - kept.height
+        if kept.height:
+            keyed = with_keys(kept)
+            texts.add(keyed)
+            parts.append(keyed.drop("system_prompt", "prompt"))
+        if on_batch is not None:
+            on_batch(here, batch.bytes_read)
+    files = tuple(FileRecord(path, *count) for path, count in sorted(counts.items()))
+    bad = pl.concat(rejected).sort("file", "row")
+    _refuse_bad_logs(files, bad, max_rejected_share=max_rejected_share, n_outside=n_outside)
+    return _assemble(texts, parts, rejected=bad, files=files, n_outside=n_outside)
+
+
+def _assemble(
+    texts: DistinctTexts,
+    parts: list[pl.DataFrame],
+    *,
+    rejected: pl.DataFrame,
+    files: tuple[FileRecord, ...],
+    n_outside: int,
+) -> Corpus:
+    requests = pl.concat(parts)
+    parts.clear()
+    prompts, rows = collapse(texts.collect(), requests.group_by(KEY).len())
+    requests = requests.join(rows, on=KEY).drop(KEY)
+    accounts, principals, requests = account_tables(requests)
+    requests, n_made, n_renamed = identify(requests, prompts["prompt_id"], accounts["account_id"])
+    return Corpus(
+        prompts=prompts,
+        requests=requests,
+        accounts=accounts,
+        principals=principals,
+        rejected=rejected,
+        n_rows_read=sum(file.n_rows for file in files),
+        n_outside=n_outside,
+        n_made_ids=n_made,
+        n_renamed_ids=n_renamed,
+        files=files,
+    )
+
+
+def _within(batch: LogBatch, since: datetime | None, until: datetime | None) -> pl.DataFrame:
+    """Rows of the period; one without a time belongs to no period."""
+    kept = batch.accepted
+    if since is not None:
+        kept = kept.filter(pl.col("timestamp") >= _utc(since))
+    if until is not None:
+        kept = kept.filter(pl.col("timestamp") < _utc(until))
+    return kept
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _refuse_bad_logs(
+    files: tuple[FileRecord, ...], rejected: pl.DataFrame, *, max_rejected_share: float, n_outside: int
+) -> None:
+    n_rows, n_bad = sum(file.n_rows for file in files), rejected.height
+    first = rejected.unique("reason", keep="first", maintain_order=True).head(_SHOWN_REASONS)
+    shown = "; ".join(f"{file} row {row}: {reason}" for file, row, reason in first.iter_rows())
+    if n_rows and n_bad / n_rows > max_rejected_share:
+        raise LogError(
+            f"{n_bad:,} of {n_rows:,} records are bad, more than max_rejected_share = {max_rejected_share:g} "
+            f"allows; mend the log or the column mapping: {shown}"
+        )
+    if n_rows - n_bad - n_outside == 0:
+        where = files[0].path if len(files) == 1 else f"{len(files):,} files from {files[0].path} on"
+        why = f": {shown}" if n_bad else ""
+        outside = f"; {n_outside:,} lie outside since/until" if n_outside else ""
+        raise LogError(
+            f"{where}: no usable record among {n_rows:,}{outside}; check the log and the columns{why}"
+        )

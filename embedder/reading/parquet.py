@@ -1,0 +1,159 @@
+"""Parquet by Arrow's batches: columns keep their types, repeated texts are read once, nothing is trusted.
+
+Arrow checks neither that strings are UTF-8 nor that offsets make sense when it reads a file, and Polars
+trusts what it is given, so each batch is validated before it is handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import pyarrow
+import pyarrow.compute
+import pyarrow.parquet
+
+from embedder.reading.messages import messages_from_column
+from embedder.reading.records import BATCH_BYTES, ColumnMap, LogError, RawBatch, require_columns
+from embedder.reading.sources import Source
+
+# Arrow ships no types.
+pa: Any = pyarrow
+pq: Any = pyarrow.parquet
+
+_NOT_UTF8 = "not valid UTF-8"
+
+
+def read_parquet(source: Source, columns: ColumnMap, *, batch_rows: int) -> Iterator[RawBatch]:
+    """Read a Parquet file.
+
+    Parameters
+    ----------
+    source
+        The file.
+    columns
+        Where each canonical column is found; a path is a column's whole name, or leads into structs.
+    batch_rows
+        Rows a batch at most; fewer where the row group says that they would exceed ``BATCH_BYTES``.
+
+    Yields
+    ------
+    RawBatch
+        Row numbers count rows from 1. Columns have the types that the file gave them.
+
+    Raises
+    ------
+    LogError
+        A corrupt, encrypted or unreadable file, or a missing column.
+    """
+    try:
+        with pq.ParquetFile(source.path, coerce_int96_timestamp_unit="us") as plain:
+            schema = plain.schema_arrow
+        places = {name: place for name, path in columns.paths.items() if (place := _place(schema, path))}
+        require_columns(source.path, set(places), there=schema.names, columns=columns)
+        texts = sorted({place[0] for place in places.values() if _is_text(schema.field(place[0]).type)})
+        with pq.ParquetFile(source.path, read_dictionary=texts, coerce_int96_timestamp_unit="us") as file:
+            yield from _batches(file, places, batch_rows=batch_rows, size=source.size)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise LogError(
+                f"{source.path}: cannot be read ({error.strerror}); check the path and its permissions"
+            ) from error
+        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise LogError(f"{source.path}: truncated or corrupt Parquet ({said}); re-export it") from error
+
+
+def _place(schema: Any, path: str) -> tuple[str, ...]:
+    """Names that lead from the schema to the column; () when it is not there."""
+    if path in schema.names:
+        return (path,)
+    parts = path.split(".")
+    if parts[0] not in schema.names:
+        return ()
+    kind = schema.field(parts[0]).type
+    for part in parts[1:]:
+        if not pa.types.is_struct(kind) or kind.get_field_index(part) < 0:
+            return ()
+        kind = kind.field(part).type
+    return tuple(parts)
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _batches(
+    file: Any, places: dict[str, tuple[str, ...]], *, batch_rows: int, size: int
+) -> Iterator[RawBatch]:
+    wanted = sorted({".".join(place) for place in places.values()})
+    total, row, position = file.metadata.num_rows, 0, 0
+    for group in range(file.metadata.num_row_groups):
+        meta = file.metadata.row_group(group)
+        per_row = max(1, meta.total_byte_size // max(1, meta.num_rows))
+        rows = max(1, min(batch_rows, BATCH_BYTES // per_row))
+        for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=wanted):
+            here = size * (row + batch.num_rows) // max(1, total)
+            yield _raw_batch(batch, places, first=row + 1, bytes_read=here - position)
+            row, position = row + batch.num_rows, here
+    none = pl.Series("reason", [], dtype=pl.String)
+    yield RawBatch(pl.Series("row", [], dtype=pl.Int64), none, {}, None, size - position)
+
+
+def _raw_batch(batch: Any, places: dict[str, tuple[str, ...]], *, first: int, bytes_read: int) -> RawBatch:
+    n = batch.num_rows
+    reasons = pl.Series("reason", [None] * n, dtype=pl.String)
+    columns: dict[str, pl.Series] = {}
+    for name, place in places.items():
+        array = batch.column(place[0])
+        for part in place[1:]:
+            # flatten() carries a null struct over to its fields, field() would not.
+            array = array.flatten()[array.type.get_field_index(part)]
+        columns[name], bad = _series(array)
+        if bad:
+            reasons = reasons.scatter(bad, [f"{name} is {_NOT_UTF8}"] * len(bad))
+    messages = columns.pop("messages", None)
+    return RawBatch(
+        pl.int_range(first, first + n, dtype=pl.Int64, eager=True).alias("row"),
+        reasons,
+        columns,
+        None if messages is None else messages_from_column(messages),
+        bytes_read,
+    )
+
+
+def _series(array: Any) -> tuple[pl.Series, list[int]]:
+    """A Polars series of an Arrow array, and the positions of invalid text, which is null in it."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    bad: list[int] = []
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        bad = [i for i in range(len(array)) if not _valid(array.slice(i, 1))]
+        good = pa.array([i not in set(bad) for i in range(len(array))])
+        array = pa.compute.if_else(good, array, pa.scalar(None, array.type))
+    if pa.types.is_fixed_size_binary(array.type) and array.type.byte_width == 16:
+        return _uuid_text(pl.Series(pl.from_arrow(array))), bad
+    if pa.types.is_dictionary(array.type):
+        # The dictionary's texts stay shared: a view per row, however long the text that it repeats.
+        texts, codes = pl.Series(pl.from_arrow(array.dictionary)), pl.Series(pl.from_arrow(array.indices))
+        return texts.gather(codes.cast(pl.UInt32)), bad
+    return pl.Series(pl.from_arrow(array)), bad
+
+
+def _valid(one: Any) -> bool:
+    try:
+        one.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _uuid_text(column: pl.Series) -> pl.Series:
+    """The usual text of 16-byte identifiers."""
+    digits = pl.col("u").bin.encode("hex")
+    parts = [digits.str.slice(start, n) for start, n in ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))]
+    return pl.DataFrame({"u": column}).select(u=pl.concat_str(parts, separator="-"))["u"]
