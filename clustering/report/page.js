@@ -5,9 +5,10 @@
   // The map. Its data is JSON in a block that is never run.
   const data = byId("map-data");
   if (data) {
-    Bokeh.embed.embed_item(JSON.parse(data.textContent)).catch((error) => {
-      byId("map").textContent = "The map could not be drawn: " + error;
-    });
+    Bokeh.embed.embed_item(JSON.parse(data.textContent)).then(
+      () => (byId("map").dataset.state = "drawn"),
+      (error) => (byId("map").textContent = "The map could not be drawn: " + error),
+    );
   }
   const models = (names) =>
     Bokeh.documents.flatMap((doc) => names.map((name) => doc.get_model_by_name(name)).filter(Boolean));

@@ -64,18 +64,20 @@ def visible(text: str, *, flat: bool = False) -> str:
     Parameters
     ----------
     flat
-        For text that must stay on one line: a line end is shown as an arrow, white space around it and
-        tabs as one space.
+        For text that must stay on one line: see `flatten`.
 
     Returns
     -------
     Text without control, format, surrogate, private or unassigned characters, apart from line feeds and
     tabs. A text that already holds such a symbol keeps it: use `pieces` where the two must be told apart.
     """
-    text = text.replace("\r\n", "\n")
-    if flat:
-        text = _TABS.sub(" ", _LINE_END.sub(" \u23ce ", text))
+    text = flatten(text) if flat else text.replace("\r\n", "\n")
     return text.translate(_SYMBOLS)
+
+
+def flatten(text: str) -> str:
+    """The text on one line: an arrow for a line end, one space for tabs; hidden characters are left."""
+    return _TABS.sub(" ", _LINE_END.sub(" \u23ce ", text.replace("\r\n", "\n").strip("\n")))
 
 
 def pieces(text: str) -> list[tuple[str, bool]]:

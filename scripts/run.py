@@ -1,0 +1,97 @@
+"""`covey run`: logs in, a run directory out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.errors import guarded
+from scripts.progress import stage_bars
+from scripts.terminal import console, print_json
+
+TOP = 10  # families printed at the end of a run
+
+
+@guarded
+def run_command(
+    context: typer.Context,
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Request logs: Parquet, JSONL (.gz, .zst) or CSV; files, folders or globs.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Run directory to write; complete or absent.", show_default=False),
+    ],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            "-c",
+            help="Where a column is, as NAME=PATH, for example prompt=body.text. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="static, transformer, or any sentence-transformers name or path.")
+    ] = "static",
+    min_family: Annotated[int, typer.Option(min=2, help="Fewest requests of a family.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed and logs give the same tables.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads to use.", show_default="all that are free")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a run directory of other settings.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Find the prompt families in request LOGS and rank them.
+
+    Writes tables (Parquet), manifest.json and report.html to the run directory; prints the first families.
+    """
+    started = time.monotonic()
+    columns = parse_columns(column or [])
+    from clustering import RunSettings, run
+
+    settings = RunSettings(
+        encoder=encoder, min_family=min_family, seed=seed, threads=threads, columns=columns, force=force
+    )
+    with stage_bars() as progress:
+        result = run(logs, out, settings=settings, progress=progress)
+    seconds = time.monotonic() - started
+    from scripts.queue_table import queue_json, queue_table, summary_line
+
+    if as_json:
+        print_json({**queue_json(result, limit=TOP), "path": result.path, "seconds": round(seconds, 3)})
+        return
+    screen = console()
+    screen.print(queue_table(result.families, limit=TOP, width=screen.width))
+    screen.print(summary_line(result) + f" in {seconds:.1f} s.")
+    screen.print(f"Report   {result.path / 'report.html'}", soft_wrap=True)
+    screen.print(f"Tables   {result.path}{'/'}*.parquet", soft_wrap=True)
+    screen.print(f"Look at  covey show {result.path} 1", soft_wrap=True)
+
+
+def parse_columns(entries: list[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs (name, path) of ``NAME=PATH`` entries.
+
+    Raises
+    ------
+    ValueError
+        When an entry has no "=", an empty side, or names a column twice.
+    """
+    pairs: dict[str, str] = {}
+    for entry in entries:
+        name, sign, path = entry.partition("=")
+        if not (sign and name and path):
+            raise ValueError(f"--column {entry}: write NAME=PATH, for example --column prompt=body.text")
+        if name in pairs:
+            raise ValueError(f"--column {entry}: {name} is already read from {pairs[name]}; give it once")
+        pairs[name] = path
+    return tuple(pairs.items())
