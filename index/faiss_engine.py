@@ -1,0 +1,145 @@
+"""What is asked of FAISS: make an engine, choose its effort, and search it with a given number of threads.
+
+Flat (exact, brute force) up to `FLAT_LIMIT` vectors; above, an inverted file over about 4 sqrt(n) lists whose
+vectors are kept in half precision. The engine is always made by FAISS's factory, so that it owns its
+quantizer: one that Python also owns, or that two indexes share, is freed twice when the interpreter exits.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.ranking import rank_candidates
+
+FLAT_LIMIT = 20_000  # measured: brute force takes 4 s for the graph of so many (256 dimensions, two cores)
+_LISTS_PER_ROOT = 4
+_POINTS_PER_LIST = 32  # k-means sees at most so many vectors a list; more changed no recall
+_ITERATIONS = 8
+_SAMPLE = 400  # queries whose recall is measured
+_FIRST_PROBES = 8
+_FAISS_GLOBALS = threading.Lock()
+
+
+@contextmanager
+def faiss_threads(threads: int | None) -> Iterator[int]:
+    """Let FAISS use so many threads (None: as it is), restore the number, yield the one in use."""
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads={threads}: give at least 1, or None for all cores")
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads or before)
+    try:
+        yield threads or before
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Let FAISS take each query alone, so that its batch cannot matter; slower than matrix products.
+
+    The switch belongs to the whole process, hence the lock; it is restored.
+    """
+    with _FAISS_GLOBALS:
+        before = faiss.cvar.distance_compute_blas_threshold
+        faiss.cvar.distance_compute_blas_threshold = 2**31 - 1
+        try:
+            yield
+        finally:
+            faiss.cvar.distance_compute_blas_threshold = before
+
+
+def n_lists(n: int) -> int:
+    """Lists of the inverted file for n vectors, 0 for a flat engine."""
+    return 0 if n <= FLAT_LIMIT else _LISTS_PER_ROOT * math.isqrt(n)
+
+
+def make_engine(vectors: NDArray[np.float32], *, seed: int) -> Any:
+    """A trained, empty engine for inner products, made for about the given vectors.
+
+    Deterministic for one seed, machine and number of threads: k-means starts from, and samples with, `seed`.
+    """
+    n, dim = vectors.shape
+    lists = n_lists(n)
+    if lists == 0:
+        return faiss.index_factory(dim, "IDMap2,Flat", faiss.METRIC_INNER_PRODUCT)
+    engine: Any = faiss.index_factory(dim, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    engine.cp.seed = seed
+    engine.cp.niter = _ITERATIONS
+    engine.cp.spherical = True
+    engine.cp.max_points_per_centroid = _POINTS_PER_LIST
+    engine.cp.min_points_per_centroid = 1
+    engine.train(vectors)
+    return engine
+
+
+def is_flat(engine: Any) -> bool:
+    """Whether the engine finds the true neighbours."""
+    return not hasattr(engine, "nprobe")
+
+
+def ids_of(engine: Any) -> NDArray[np.int64]:
+    """The ids an engine holds, in no order."""
+    if is_flat(engine):
+        held: NDArray[np.int64] = faiss.vector_to_array(engine.id_map).astype(np.int64)
+        return held
+    lists = engine.invlists
+    parts = [
+        faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)).copy()
+        for number in range(engine.nlist)
+        if lists.list_size(number)
+    ]
+    return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, dtype=np.int64)
+
+
+def choose_effort(
+    engine: Any, vectors: NDArray[np.float32], ids: NDArray[np.int64], *, k: int, target: float, seed: int
+) -> float:
+    """Raise the number of probed lists until recall@k on a sample reaches the target.
+
+    Parameters
+    ----------
+    engine
+        Holds `vectors` under `ids`.
+    vectors
+        Shape (n, dim).
+    ids
+        Shape (n,).
+    k
+        Neighbours per query, the query itself not among them.
+    target
+        Wanted recall in (0, 1].
+    seed
+        Draws the sample of 400 queries.
+
+    Returns
+    -------
+    The measured recall@k: of the true neighbours' places, the share that the engine fills with one no farther
+    than the true k-th, so that a tie is not held against it. 1 for a flat engine, which has no effort to
+    choose.
+    """
+    n = len(vectors)
+    k = min(k, n - 1)
+    if is_flat(engine) or k < 1:
+        return 1.0
+    rows = np.sort(np.random.default_rng(seed).choice(n, size=min(n, _SAMPLE), replace=False))
+    _, true = faiss.knn(vectors[rows], vectors, k + 1, metric=faiss.METRIC_INNER_PRODUCT)
+    _, reach = rank_candidates(vectors[rows], vectors, true, k=k, excluded=rows)
+    by_id = np.argsort(ids)
+    probes = _FIRST_PROBES
+    while True:
+        engine.nprobe = min(probes, engine.nlist)
+        _, found = engine.search(vectors[rows], k + 1)
+        places = np.where(found >= 0, by_id[np.searchsorted(ids, found, sorter=by_id) % n], -1)
+        _, distances = rank_candidates(vectors[rows], vectors, places, k=k, excluded=rows)
+        recall = float(np.mean(distances <= reach[:, -1:]))
+        if recall >= target or engine.nprobe == engine.nlist:
+            return recall
+        probes += max(probes // 2, 1)

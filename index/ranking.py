@@ -1,0 +1,132 @@
+"""Exact distances of found neighbours, and their order.
+
+A search engine may sum a dot product in another order for another batch. So whatever it finds is measured
+again here, each pair alone in a fixed order of additions, rounded to `RESOLUTION`, and ordered by (distance,
+id).
+
+cosine distance d(a, b) = 1 - a.b / (|a| |b|), in [0, 2]; 1 where a or b is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+RESOLUTION = 1e-6  # distances are multiples of it: ten times the rounding error of a float32 dot product
+_STEPS = 1_000_000  # 1 / RESOLUTION
+_BLOCK_ROWS = 2_048
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _compiled(*, fastmath: bool | set[str] = False) -> Callable[[_Function], _Function]:
+    """numba.njit, typed; `fastmath` may reorder a sum once at compile time, never by what it sums."""
+    return cast("Callable[[_Function], _Function]", njit(cache=True, nogil=True, fastmath=fastmath))
+
+
+@_compiled(fastmath={"reassoc", "contract"})
+def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> np.float32:
+    total = np.float32(0)
+    for i in range(a.shape[0]):
+        total += a[i] * b[i]
+    return total
+
+
+@_compiled()
+def _rank_rows(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    positions: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    excluded: NDArray[np.int64],
+    out_ids: NDArray[np.int64],
+    out_steps: NDArray[np.int32],
+) -> None:
+    """Insertion sort of each row's candidates by (rounded distance, id) into the first k places."""
+    k = out_ids.shape[1]
+    for row in range(positions.shape[0]):
+        norm = np.sqrt(_dot(queries[row], queries[row]))
+        n_kept = 0
+        for column in range(positions.shape[1]):
+            at = positions[row, column]
+            if at < 0 or ids[row, column] == excluded[row]:
+                continue
+            scale = norm * np.sqrt(_dot(vectors[at], vectors[at]))
+            cosine = _dot(queries[row], vectors[at]) / scale if scale > 0 else 0.0
+            step = np.int32(np.rint(min(max(1.0 - cosine, 0.0), 2.0) * _STEPS))
+            found = ids[row, column]
+            place = n_kept
+            while place > 0 and (
+                out_steps[row, place - 1] > step
+                or (out_steps[row, place - 1] == step and out_ids[row, place - 1] > found)
+            ):
+                if place < k:
+                    out_ids[row, place] = out_ids[row, place - 1]
+                    out_steps[row, place] = out_steps[row, place - 1]
+                place -= 1
+            if place < k:
+                out_ids[row, place] = found
+                out_steps[row, place] = step
+                n_kept = min(n_kept + 1, k)
+
+
+def rank_candidates(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    positions: NDArray[np.int64],
+    *,
+    k: int,
+    ids: NDArray[np.int64] | None = None,
+    excluded: NDArray[np.int64] | None = None,
+    threads: int = 1,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k nearest of each query's candidates, by exact distance.
+
+    Parameters
+    ----------
+    queries
+        Shape (m, dim).
+    vectors
+        Shape (n, dim).
+    positions
+        Shape (m, c): rows of `vectors` that are candidates of each query; -1 for none. Distinct in a row.
+    k
+        Neighbours wanted.
+    ids
+        Shape (m, c): the candidates' ids; by default their positions.
+    excluded
+        Shape (m,): an id each query must not have, such as its own; by default none.
+    threads
+        Python threads that share the rows (the kernel holds no lock).
+
+    Returns
+    -------
+    Ids, int64 of shape (m, k), -1 where there are fewer than k, and float32 cosine distances, multiples of
+    1e-6, infinite there. Ascending by (distance, id). A row depends on its query and its candidates alone.
+    """
+    m = len(positions)
+    ids = positions if ids is None else ids
+    excluded = np.full(m, np.iinfo(np.int64).min) if excluded is None else excluded
+    out_ids = np.full((m, k), -1, dtype=np.int64)
+    out_steps = np.full((m, k), -1, dtype=np.int32)
+
+    def rank(start: int) -> None:
+        rows = slice(start, start + _BLOCK_ROWS)
+        _rank_rows(
+            queries[rows], vectors, positions[rows], ids[rows], excluded[rows], out_ids[rows], out_steps[rows]
+        )
+
+    starts = range(0, m, _BLOCK_ROWS)
+    if threads == 1 or len(starts) <= 1:
+        for start in starts:
+            rank(start)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(rank, starts))
+    distances = np.where(out_steps >= 0, out_steps * RESOLUTION, np.inf).astype(np.float32)
+    return out_ids, distances

@@ -1,0 +1,209 @@
+"""An index of unit vectors under ids: search, add, remove, save, load.
+
+Contract: ids are the caller's (int64, unique, >= 0). A search answers each query as if it were alone, and its
+distances are exact for what was found. On disk an index is two files: ``index.faiss``, and ``index.json``
+with its kind, size, recall and the checksum of the other, written last. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.checks import checked_ids, checked_vectors
+from index.faiss_engine import choose_effort, faiss_threads, ids_of, is_flat, make_engine, one_by_one
+from index.ranking import rank_candidates
+from index.storage import read_engine, write_engine
+
+_SEARCH_ROWS = 1_024  # queries at a time: bounds the memory of the candidates' vectors to some 40 MB
+
+_FEW_QUERIES = 32
+
+
+class VectorIndex:
+    """Vectors under ids. Get one from `build_index` or `load_index`.
+
+    Attributes
+    ----------
+    recall
+        recall@k as measured when the index was built; 1 for a flat index.
+    """
+
+    def __init__(self, engine: Any, ids: NDArray[np.int64], *, recall: float) -> None:
+        self.engine = engine
+        self.recall = recall
+        self._ids = np.sort(ids)
+
+    @property
+    def kind(self) -> str:
+        """``"flat"`` (exact) or ``"ivf"`` (inverted file)."""
+        return "flat" if is_flat(self.engine) else "ivf"
+
+    @property
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return int(self.engine.d)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids it holds, ascending."""
+        return self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, *, threads: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The k nearest vectors of each query.
+
+        Parameters
+        ----------
+        queries
+            Shape (m, dim), unit rows or zero rows.
+        k
+            At least 1; may exceed the number of vectors.
+        threads
+            Threads of FAISS; None leaves its number as it is.
+
+        Returns
+        -------
+        Ids, int64 of shape (m, k), -1 where there is none, and cosine distances, float32 in [0, 2], multiples
+        of 1e-6, infinite where there is none. Ascending by (distance, id). A zero query or vector has
+        distance 1 to all. A row depends on its query alone, not on the batch or the threads; where more
+        vectors tie at the k-th distance than the search looked at, which of them are returned is FAISS's
+        choice, but always the same.
+
+        Raises
+        ------
+        ValueError
+            `queries` of another dimension or not finite, `k` or `threads` below 1.
+        """
+        queries = checked_vectors(queries, name="queries", dim=self.dim)
+        if k < 1:
+            raise ValueError(f"k={k}: give at least 1")
+        ids = np.full((len(queries), k), -1, dtype=np.int64)
+        distances = np.full((len(queries), k), np.inf, dtype=np.float32)
+        n_candidates = min(len(self), k + max(8, k // 4))
+        if n_candidates == 0:
+            return ids, distances
+        # Few queries are done sooner than a second thread wakes up.
+        with faiss_threads(1 if len(queries) <= _FEW_QUERIES else threads) as n_threads, one_by_one():
+            for start in range(0, len(queries), _SEARCH_ROWS):
+                rows = slice(start, start + _SEARCH_ROWS)
+                _, found, vectors = self.engine.search_and_reconstruct(queries[rows], n_candidates)
+                places = np.arange(found.size).reshape(found.shape)
+                ids[rows], distances[rows] = rank_candidates(
+                    queries[rows],
+                    vectors.reshape(-1, self.dim),
+                    np.where(found >= 0, places, -1),
+                    k=k,
+                    ids=found,
+                    threads=n_threads,
+                )
+        return ids, distances
+
+    def add(
+        self, vectors: NDArray[np.float32], ids: NDArray[np.int64], *, threads: int | None = None
+    ) -> None:
+        """Add vectors, shape (n, dim), under new ids, shape (n,).
+
+        The kind stays as built: rebuild when the index has grown several times over.
+
+        Raises
+        ------
+        ValueError
+            Shapes do not fit, an id is negative, given twice or already there, or rows are not unit vectors.
+        """
+        vectors = checked_vectors(vectors, name="vectors", dim=self.dim)
+        ids = checked_ids(ids, n=len(vectors))
+        present = ids[np.isin(ids, self._ids)]
+        if len(present):
+            raise ValueError(
+                f"ids: {present[0]} is already in the index ({len(present)} are); remove it first"
+            )
+        if len(ids) == 0:
+            return
+        with faiss_threads(threads):
+            self.engine.add_with_ids(vectors, ids)
+        self._ids = np.sort(np.concatenate([self._ids, ids]))
+
+    def remove(self, ids: NDArray[np.int64]) -> int:
+        """Remove vectors by id; unknown ids are passed over. Returns how many were removed."""
+        ids = np.unique(np.asarray(ids, dtype=np.int64))
+        gone = ids[np.isin(ids, self._ids)]
+        if len(gone):
+            self.engine.remove_ids(gone)
+            self._ids = self._ids[~np.isin(self._ids, gone)]
+        return len(gone)
+
+    def save(self, folder: Path) -> None:
+        """Write ``index.faiss`` and ``index.json`` into `folder`, which is created when missing."""
+        facts = {"kind": self.kind, "dim": self.dim, "n_vectors": len(self), "recall": self.recall}
+        write_engine(folder, self.engine, facts)
+
+
+def build_index(
+    vectors: NDArray[np.float32],
+    *,
+    ids: NDArray[np.int64] | None = None,
+    k: int = 15,
+    seed: int = 0,
+    threads: int | None = None,
+    recall_target: float = 0.95,
+) -> VectorIndex:
+    """Build an index: flat up to 20,000 vectors, else an inverted file with measured recall.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, dim), unit rows or zero rows.
+    ids
+        Shape (n,), unique and >= 0; by default the row numbers.
+    k
+        The neighbours for which recall is measured.
+    seed
+        Of k-means and of the sample. FAISS draws from generators of its own; none of the process is touched.
+    threads
+        Threads of FAISS; None leaves its number as it is.
+    recall_target
+        The effort of a search is raised until recall@k on 400 of the vectors reaches it.
+
+    Returns
+    -------
+    The same index for the same arguments on one machine, with one number of threads. Memory: 4 bytes a value
+    when flat, 2 as an inverted file.
+
+    Raises
+    ------
+    ValueError
+        `vectors` are not unit or zero rows, `ids` do not fit, or a number is out of its range.
+    """
+    vectors = checked_vectors(vectors, name="vectors")
+    if not 0 < recall_target <= 1:
+        raise ValueError(f"recall_target={recall_target}: give a number in (0, 1]")
+    ids = np.arange(len(vectors)) if ids is None else checked_ids(ids, n=len(vectors))
+    with faiss_threads(threads):
+        engine = make_engine(vectors, seed=seed)
+        if len(vectors):
+            engine.add_with_ids(vectors, ids)
+        recall = choose_effort(engine, vectors, ids, k=k, target=recall_target, seed=seed)
+    return VectorIndex(engine, ids, recall=recall)
+
+
+def load_index(folder: Path) -> VectorIndex:
+    """Load an index that `VectorIndex.save` wrote.
+
+    Raises
+    ------
+    ValueError
+        A file is missing, damaged, of another format version, or does not fit the other.
+    """
+    engine, facts = read_engine(folder)
+    index = VectorIndex(engine, ids_of(engine), recall=float(facts["recall"]))
+    if (len(index), index.dim, index.kind) != (facts["n_vectors"], facts["dim"], facts["kind"]):
+        raise ValueError(f"{folder}: index.json does not describe index.faiss; build the index again")
+    return index
