@@ -1,0 +1,1 @@
+"""Families, signals, scores and campaigns."""

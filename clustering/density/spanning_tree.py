@@ -1,0 +1,160 @@
+"""Minimum spanning tree of a kNN graph under mutual reachability, by Borůvka's algorithm.
+
+The mutual reachability distance of i and j is max(core_i, core_j, d_ij) (Campello, Moulavi and Sander 2013,
+definition 2). The graph is symmetrised: i and j are joined when either lists the other. Its edges are ordered
+by (distance, smaller index, larger index), so that the tree is unique whatever the ties.
+
+A kNN graph falls apart into components as soon as a family has more than k members. *Bridges* join the
+components to one tree. All bridges have one distance, greater than any edge's, so they are the first to be
+cut, all at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.density.compiled import compiled
+
+LARGEST_COSINE_DISTANCE = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class SpanningTree:
+    """Edges of a spanning tree in ascending order of (distance, source, target).
+
+    Attributes
+    ----------
+    sources, targets
+        int64 (n - 1,), the smaller and the larger index of each edge.
+    distances
+        float64 (n - 1,), mutual reachability, ascending; bridges come last.
+    bridge_distance
+        Distance of a bridge: 2, the largest cosine distance, or twice the longest edge where that reaches 2.
+    n_components
+        Components of the graph; there are ``n_components - 1`` bridges.
+    """
+
+    sources: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    bridge_distance: float
+    n_components: int
+
+
+@compiled
+def find(parents: NDArray[np.int64], x: int) -> int:
+    """Representative of x's set; halves the path on the way."""
+    while parents[x] != x:
+        parents[x] = parents[parents[x]]
+        x = parents[x]
+    return x
+
+
+@compiled
+def _precedes(d: float, lo: int, hi: int, best_d: float, best_lo: int, best_hi: int) -> bool:
+    if d != best_d:
+        return d < best_d
+    if lo != best_lo:
+        return lo < best_lo
+    return hi < best_hi
+
+
+@compiled
+def _shortest_ways_out(
+    indices: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    core: NDArray[np.float64],
+    component: NDArray[np.int64],
+    open_points: NDArray[np.int64],
+    best_d: NDArray[np.float64],
+    best: NDArray[np.int64],
+) -> int:
+    """Find the first edge out of each component; return how many points have a neighbour outside theirs."""
+    best_d[:] = np.inf
+    kept = 0
+    for i in open_points:
+        is_open = False
+        for s in range(indices.shape[1]):
+            j = indices[i, s]
+            if j < 0 or component[j] == component[i]:
+                continue
+            is_open = True
+            d = max(max(np.float64(distances[i, s]), core[i]), core[j])
+            lo, hi = min(i, j), max(i, j)
+            for c in (component[i], component[j]):
+                if _precedes(d, lo, hi, best_d[c], best[c, 0], best[c, 1]):
+                    best_d[c] = d
+                    best[c, 0] = lo
+                    best[c, 1] = hi
+        if is_open:  # neighbours inside stay inside: a closed point need not be looked at again
+            open_points[kept] = i
+            kept += 1
+    return kept
+
+
+@compiled
+def _boruvka(
+    indices: NDArray[np.int64], distances: NDArray[np.float32], core: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    n = indices.shape[0]
+    component = np.arange(n)
+    parents = np.arange(n)
+    open_points = np.arange(n)
+    best_d = np.empty(n, dtype=np.float64)
+    best = np.zeros((n, 2), dtype=np.int64)
+    edges = np.empty((max(n - 1, 0), 2), dtype=np.int64)
+    lengths = np.empty(max(n - 1, 0), dtype=np.float64)
+    n_edges = 0
+    while True:
+        n_open = _shortest_ways_out(indices, distances, core, component, open_points, best_d, best)
+        if n_open == 0:
+            return edges[:n_edges], lengths[:n_edges], component
+        open_points = open_points[:n_open]
+        for c in range(n):
+            if best_d[c] < np.inf:
+                a, b = find(parents, best[c, 0]), find(parents, best[c, 1])
+                if a != b:  # both components may have chosen this edge
+                    parents[max(a, b)] = min(a, b)
+                    edges[n_edges, 0] = best[c, 0]
+                    edges[n_edges, 1] = best[c, 1]
+                    lengths[n_edges] = best_d[c]
+                    n_edges += 1
+        for i in range(n):
+            component[i] = find(parents, i)
+
+
+def minimum_spanning_tree(
+    indices: NDArray[np.int64], distances: NDArray[np.float32], core: NDArray[np.float64]
+) -> SpanningTree:
+    """Spanning tree of least total mutual reachability distance.
+
+    Parameters
+    ----------
+    indices, distances
+        The kNN graph, (n, k).
+    core
+        Core distances, (n,).
+
+    Returns
+    -------
+    The tree. It takes O(n k log n) time and 56 n bytes beside the graph, and depends on nothing but the
+    graph.
+    """
+    edges, lengths, component = _boruvka(indices, distances, core)
+    longest = float(lengths.max()) if lengths.size else 0.0
+    bridge = LARGEST_COSINE_DISTANCE if longest < LARGEST_COSINE_DISTANCE else 2.0 * longest
+    first_members = np.unique(component)  # unions keep the smallest index as representative
+    bridges = np.column_stack([np.zeros(max(first_members.size - 1, 0), dtype=np.int64), first_members[1:]])
+    edges = np.concatenate([edges, bridges])
+    lengths = np.concatenate([lengths, np.full(bridges.shape[0], bridge)])
+    order = np.lexsort((edges[:, 1], edges[:, 0], lengths))
+    return SpanningTree(
+        sources=np.ascontiguousarray(edges[order, 0]),
+        targets=np.ascontiguousarray(edges[order, 1]),
+        distances=lengths[order],
+        bridge_distance=bridge,
+        n_components=int(first_members.size),
+    )
