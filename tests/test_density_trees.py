@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from checks import check_clustering, partition
+from density_cases import mixture
 from oracles import full_graph
 from scipy.spatial.distance import cdist
 
@@ -10,12 +11,8 @@ from clustering.density import ClusterSettings, cluster_graph
 from clustering.density.records import to_records
 
 
-def mixture(seed):
-    """Three blobs of different density among scattered points, and the full graph of their distances."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(60, 200))
-    blobs = [rng.normal(rng.normal(0, 4, 3), rng.uniform(0.2, 1), (n // 4, 3)) for _ in range(3)]
-    points = np.concatenate([*blobs, rng.uniform(-8, 8, (n - 3 * (n // 4), 3))])
+def points_and_graph(seed):
+    points = mixture(seed)
     return points, full_graph(cdist(points, points))
 
 
@@ -35,7 +32,7 @@ def tree_rows(records, n):
 def test_the_condensed_tree_is_that_of_hdbscan(seed):
     from hdbscan import HDBSCAN
 
-    points, graph = mixture(seed)
+    points, graph = points_and_graph(seed)
     settings = ClusterSettings(min_cluster_size=6, min_samples=1)
     ours = cluster_graph(*graph, settings=settings)
     check_clustering(ours, settings)
@@ -52,7 +49,7 @@ def test_the_packages_extraction_finds_the_same_in_our_weighted_tree(seed, selec
     from hdbscan._hdbscan_tree import compute_stability, get_clusters
 
     rng = np.random.default_rng(seed)
-    points, graph = mixture(seed)
+    points, graph = points_and_graph(seed)
     weights = rng.choice([1, 1, 1, 2, 5, 30], size=len(points))
     settings = ClusterSettings(min_cluster_size=10, min_samples=4, distance_floor=0.5, selection=selection)
     ours = cluster_graph(*graph, weights=weights, settings=settings)
@@ -76,7 +73,7 @@ def test_the_packages_extraction_finds_the_same_in_our_weighted_tree(seed, selec
 def test_exemplars_are_those_of_hdbscan(seed, selection):
     from hdbscan import HDBSCAN
 
-    points, graph = mixture(seed)
+    points, graph = points_and_graph(seed)
     ours = cluster_graph(
         *graph, settings=ClusterSettings(min_cluster_size=8, min_samples=1, selection=selection)
     )
@@ -127,7 +124,7 @@ def test_a_break_into_many_clusters_is_written_as_binary_splits():
 def test_the_packages_plots_and_validity_work_on_ours():
     from hdbscan.validity import validity_index
 
-    points, graph = mixture(1)
+    points, graph = points_and_graph(1)
     weights = np.random.default_rng(0).integers(1, 4, len(points))
     found = cluster_graph(
         *graph, weights=weights, settings=ClusterSettings(min_cluster_size=12, min_samples=3)
@@ -149,7 +146,7 @@ def test_the_packages_plots_and_validity_work_on_ours():
 def test_the_condensed_tree_is_plotted():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
-    _, graph = mixture(2)
+    _, graph = points_and_graph(2)
     found = cluster_graph(*graph, settings=ClusterSettings(min_cluster_size=12, min_samples=3))
     axis = found.condensed_tree.plot(select_clusters=True)
     assert axis.patches
