@@ -3,7 +3,30 @@
 from __future__ import annotations
 
 from embedder.corpus import Corpus, FileRecord, build_corpus
+from embedder.lexical import lexical_vectors
 from embedder.normalise import normalise
 from embedder.reading import LogBatch, LogError, read_logs
+from embedder.shingles import SHINGLE_WORDS, ShingleTable
+from embedder.spans import SpanRule
+from embedder.views import Views, build_views, cut, to_buffer, whole_texts
+from embedder.words import words_of
 
-__all__ = ["Corpus", "FileRecord", "LogBatch", "LogError", "build_corpus", "normalise", "read_logs"]
+__all__ = [
+    "SHINGLE_WORDS",
+    "Corpus",
+    "FileRecord",
+    "LogBatch",
+    "LogError",
+    "ShingleTable",
+    "SpanRule",
+    "Views",
+    "build_corpus",
+    "build_views",
+    "cut",
+    "lexical_vectors",
+    "normalise",
+    "read_logs",
+    "to_buffer",
+    "whole_texts",
+    "words_of",
+]

@@ -28,8 +28,8 @@ PROMPTS = pl.Schema(
 KEY = ("key_high", "key_low")
 # Texts compared in one go; more would only cost memory (a repeated long text counts once for each row).
 _PART_BYTES = 128 << 20
-# Distinct texts are deduplicated across batches when this many wait, or as many as are already distinct.
-_WAITING_ROWS = 1 << 18
+# Texts of several batches are compared when this many wait.
+_WAITING_ROWS = 1 << 17
 
 
 def prompt_id(system_text: str, text: str) -> str:
@@ -91,14 +91,16 @@ def _raw_digest(system: str | None, prompt: str) -> bytes:
 
 
 class DistinctTexts:
-    """The distinct raw texts seen so far, with bounded overhead: at most about twice their own size.
+    """The distinct raw texts seen so far, each copied once; at most a quarter more wait to be compared.
 
-    ``add`` takes a batch with keys, ``collect`` gives columns ``KEY``, ``system_prompt``, ``prompt``, a row
-    per distinct pair in no particular order.
+    ``add`` takes a batch with keys. ``collect`` gives columns ``KEY``, ``system_prompt``, ``prompt``, a row
+    per distinct pair in no particular order. Time is linear in the rows added: comparing costs as much as
+    there are distinct texts, and happens each time they have grown by a quarter.
     """
 
     def __init__(self) -> None:
-        self._distinct: pl.DataFrame | None = None
+        self._distinct: list[pl.DataFrame] = []
+        self._seen = pl.DataFrame(schema=dict.fromkeys(KEY, pl.UInt64))
         self._waiting: list[pl.DataFrame] = []
         self._n_waiting = 0
 
@@ -106,21 +108,20 @@ class DistinctTexts:
         fresh = batch.select(*KEY, "system_prompt", "prompt").unique(KEY)
         self._waiting.append(_own_memory(fresh))
         self._n_waiting += fresh.height
-        settled = 0 if self._distinct is None else self._distinct.height
-        if self._n_waiting > max(_WAITING_ROWS, settled):
+        if self._n_waiting > max(_WAITING_ROWS, self._seen.height // 4):
             self._fold()
 
     def collect(self) -> pl.DataFrame:
         self._fold()
-        assert self._distinct is not None, "collect() comes after add()"
-        return self._distinct
+        return pl.concat(self._distinct)
 
     def _fold(self) -> None:
-        settled = [] if self._distinct is None else [self._distinct]
-        if self._waiting:
-            both = pl.concat(settled + self._waiting)
-            self._waiting, self._n_waiting = [], 0
-            self._distinct = _own_memory(both.unique(KEY))
+        if not self._waiting:
+            return
+        fresh = pl.concat(self._waiting).unique(KEY).join(self._seen, on=KEY, how="anti")
+        self._waiting, self._n_waiting = [], 0
+        self._distinct.append(_own_memory(fresh))
+        self._seen = pl.concat([self._seen, fresh.select(KEY)])
 
 
 def _own_memory(frame: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,15 @@ from embedder.reading.canonical import canonical_batch
 from embedder.reading.delimited import read_csv
 from embedder.reading.jsonl import read_jsonl
 from embedder.reading.parquet import read_parquet
-from embedder.reading.records import CANONICAL, LOG_COLUMNS, REJECTED, LogBatch, LogError, column_map
+from embedder.reading.records import (
+    CANONICAL,
+    LOG_COLUMNS,
+    REJECTED,
+    ColumnMap,
+    LogBatch,
+    LogError,
+    column_map,
+)
 from embedder.reading.sources import Source, find_sources
 
 __all__ = [
@@ -69,16 +77,30 @@ def read_logs(
     ------
     LogError
         At the call: paths or mapping unusable. While iterating: a file unreadable, corrupt or without a
-        needed column.
+        needed column; at the end: a mapped column that had no value anywhere.
     """
     if batch_rows < 1:
         raise LogError(f"batch_rows: {batch_rows} is not a number of rows; give at least 1")
     mapping = column_map(columns)
     sources = find_sources(paths)
 
-    def batches() -> Iterator[LogBatch]:
-        for source in sources:
-            for raw in _READERS[source.format](source, mapping, batch_rows=batch_rows):
-                yield canonical_batch(source.path, raw)
+    return _batches(sources, mapping, batch_rows)
 
-    return batches()
+
+def _batches(sources: Sequence[Source], columns: ColumnMap, batch_rows: int) -> Iterator[LogBatch]:
+    absent = set(columns.mapped)
+    n_rows = 0
+    for source in sources:
+        for raw in _READERS[source.format](source, columns, batch_rows=batch_rows):
+            n_rows += len(raw.rows)
+            absent -= raw.columns.keys()
+            if raw.messages is not None:
+                absent.discard("messages")
+            yield canonical_batch(source.path, raw)
+    # In JSON lines any record may lack an optional key: a misspelt mapping shows only at the end.
+    if n_rows and absent:
+        name = min(absent)
+        raise LogError(
+            f"column {columns.paths[name]!r} (mapped to {name!r}) has no value in any of {n_rows:,} records; "
+            f"correct the mapping or leave it out"
+        )

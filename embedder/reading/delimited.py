@@ -104,7 +104,7 @@ def _batches(
                     ended = True
                     break
                 except csv.Error as error:
-                    record, reason = [""], f"not valid CSV: {error}"
+                    record, reason = [""], f"not valid CSV: {error}" + _hint(error)
                 if not record:
                     continue
                 number += 1
@@ -116,6 +116,10 @@ def _batches(
                 reasons.append(reason)
         if rows or ended:
             yield rows, records, reasons
+
+
+def _hint(error: csv.Error) -> str:
+    return " (is a quote left open?)" if "field limit" in str(error) else ""
 
 
 def _raw_batch(

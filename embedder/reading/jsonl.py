@@ -65,7 +65,8 @@ def read_jsonl(source: Source, columns: ColumnMap, *, batch_rows: int) -> Iterat
 
 def _refuse_array(source: Source, log: OpenLog) -> None:
     start = log.bytes.peek(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start[:1] == b"[" and ".json" in source.path.lower().removesuffix(".gz").removesuffix(".zst")[-5:]:
+    name = source.path.lower().removesuffix(".gz").removesuffix(".zst")
+    if start[:1] == b"[" and name.endswith(".json"):
         raise LogError(f"{source.path}: a JSON array; write one object a line (for example: jq -c '.[]')")
 
 
@@ -142,13 +143,12 @@ def _check_columns(
     getters: dict[str, Callable[[dict[str, object]], object]],
     columns: ColumnMap,
 ) -> None:
-    """An absent key and a null are the same thing in JSON, so only columns that are needed can be missed."""
+    """Exporters leave out keys without a value, so that here only columns that are needed can be missed."""
     needed = {"prompt", "messages", "account_id"}
     found = {name for name in needed if any(getters[name](record) is not None for record in objects)}
     there = sorted({key for record in objects[:1000] for key in record})
-    top = {path.split(".")[0] for path in columns.paths.values()} | set(columns.paths.values())
-    # A required column that is there but null in every row is a matter of rows, not of columns.
-    found |= {name for name in needed if columns.paths[name] in there and columns.paths[name] in top}
+    # A column that is there but null in every row is a matter of rows, not of columns.
+    found |= {name for name in needed if columns.paths[name] in there}
     needs = ColumnMap(columns.paths, columns.mapped & needed)
     require_columns(file, found, there=there, columns=needs)
 

@@ -1,4 +1,4 @@
-"""Parquet by Arrow's batches: columns keep their types, repeated texts are read once, nothing is trusted.
+"""Parquet by Arrow's batches: columns keep the types that they have, and nothing is trusted.
 
 Arrow checks neither that strings are UTF-8 nor that offsets make sense when it reads a file, and Polars
 trusts what it is given, so each batch is validated before it is handed on.
@@ -22,6 +22,7 @@ from embedder.reading.sources import Source
 pa: Any = pyarrow
 pq: Any = pyarrow.parquet
 
+_PIECE_ROWS = 4096
 _NOT_UTF8 = "not valid UTF-8"
 
 
@@ -48,12 +49,10 @@ def read_parquet(source: Source, columns: ColumnMap, *, batch_rows: int) -> Iter
         A corrupt, encrypted or unreadable file, or a missing column.
     """
     try:
-        with pq.ParquetFile(source.path, coerce_int96_timestamp_unit="us") as plain:
-            schema = plain.schema_arrow
-        places = {name: place for name, path in columns.paths.items() if (place := _place(schema, path))}
-        require_columns(source.path, set(places), there=schema.names, columns=columns)
-        texts = sorted({place[0] for place in places.values() if _is_text(schema.field(place[0]).type)})
-        with pq.ParquetFile(source.path, read_dictionary=texts, coerce_int96_timestamp_unit="us") as file:
+        with pq.ParquetFile(source.path, coerce_int96_timestamp_unit="us") as file:
+            schema = file.schema_arrow
+            places = {name: place for name, path in columns.paths.items() if (place := _place(schema, path))}
+            require_columns(source.path, set(places), there=schema.names, columns=columns)
             yield from _batches(file, places, batch_rows=batch_rows, size=source.size)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -79,25 +78,38 @@ def _place(schema: Any, path: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 def _batches(
     file: Any, places: dict[str, tuple[str, ...]], *, batch_rows: int, size: int
 ) -> Iterator[RawBatch]:
     wanted = sorted({".".join(place) for place in places.values()})
-    total, row, position = file.metadata.num_rows, 0, 0
+    total, row, position = max(1, file.metadata.num_rows), 0, 0
+    for batch in _joined(file, wanted, batch_rows):
+        here = size * (row + batch.num_rows) // total
+        yield _raw_batch(batch, places, first=row + 1, bytes_read=here - position)
+        row, position = row + batch.num_rows, here
+    none = pl.Series("reason", [], dtype=pl.String)
+    yield RawBatch(pl.Series("row", [], dtype=pl.Int64), none, {}, None, size - position)
+
+
+def _joined(file: Any, wanted: list[str], batch_rows: int) -> Iterator[Any]:
+    """Arrow batches of ``batch_rows`` or about ``BATCH_BYTES``, put together from small pieces.
+
+    A row group's size on disk says little of its size in memory: a text that repeats is stored once.
+    """
+    pieces: list[Any] = []
+    n_rows = n_bytes = 0
     for group in range(file.metadata.num_row_groups):
         meta = file.metadata.row_group(group)
         per_row = max(1, meta.total_byte_size // max(1, meta.num_rows))
-        rows = max(1, min(batch_rows, BATCH_BYTES // per_row))
-        for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=wanted):
-            here = size * (row + batch.num_rows) // max(1, total)
-            yield _raw_batch(batch, places, first=row + 1, bytes_read=here - position)
-            row, position = row + batch.num_rows, here
-    none = pl.Series("reason", [], dtype=pl.String)
-    yield RawBatch(pl.Series("row", [], dtype=pl.Int64), none, {}, None, size - position)
+        rows = max(1, min(batch_rows, _PIECE_ROWS, BATCH_BYTES // per_row))
+        for piece in file.iter_batches(batch_size=rows, row_groups=[group], columns=wanted):
+            if pieces and (n_rows + piece.num_rows > batch_rows or n_bytes + piece.nbytes > BATCH_BYTES):
+                yield pa.concat_batches(pieces)
+                pieces, n_rows, n_bytes = [], 0, 0
+            pieces.append(piece)
+            n_rows, n_bytes = n_rows + piece.num_rows, n_bytes + piece.nbytes
+    if pieces:
+        yield pa.concat_batches(pieces)
 
 
 def _raw_batch(batch: Any, places: dict[str, tuple[str, ...]], *, first: int, bytes_read: int) -> RawBatch:
@@ -138,7 +150,7 @@ def _series(array: Any) -> tuple[pl.Series, list[int]]:
     if pa.types.is_fixed_size_binary(array.type) and array.type.byte_width == 16:
         return _uuid_text(pl.Series(pl.from_arrow(array))), bad
     if pa.types.is_dictionary(array.type):
-        # The dictionary's texts stay shared: a view per row, however long the text that it repeats.
+        # A view per row: a long text stays in memory once, however often it repeats.
         texts, codes = pl.Series(pl.from_arrow(array.dictionary)), pl.Series(pl.from_arrow(array.indices))
         return texts.gather(codes.cast(pl.UInt32)), bad
     return pl.Series(pl.from_arrow(array)), bad

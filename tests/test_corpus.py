@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import json
+import random
+from datetime import datetime
+from hashlib import blake2b
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from log_files import FORMATS, make_rows, write_rows
+from polars.testing import assert_frame_equal
+
+from embedder import collapse
+from embedder.corpus import Corpus, build_corpus
+from embedder.normalise import normalise
+from embedder.reading import LogError
+
+TABLES = ("prompts", "requests", "accounts", "principals")
+
+
+def assert_same(one: Corpus, other: Corpus) -> None:
+    for name in TABLES:
+        first, second = getattr(one, name), getattr(other, name)
+        assert_frame_equal(first, second)
+        assert first.serialize() == second.serialize() or first.write_csv() == second.write_csv()
+    assert (one.n_made_ids, one.n_renamed_ids) == (other.n_made_ids, other.n_renamed_ids)
+
+
+def check(corpus: Corpus) -> None:
+    """What holds for every corpus."""
+    prompts, requests = corpus.prompts, corpus.requests
+    assert prompts["prompt_id"].is_sorted()
+    assert prompts["prompt_id"].is_unique().all()
+    assert normalise(prompts["prompt"]).to_list() == prompts["text"].to_list()
+    assert normalise(prompts["system_prompt"].fill_null("")).to_list() == prompts["system_text"].to_list()
+    assert (prompts["text"] != "").all()
+    assert prompts["n_requests"].sum() == requests.height
+    counted = requests.group_by("prompt_row").len().sort("prompt_row")
+    assert counted["prompt_row"].to_list() == list(range(prompts.height))
+    assert counted["len"].to_list() == prompts["n_requests"].to_list()
+    assert requests["request_id"].null_count() == 0
+    assert requests["request_id"].is_unique().all()
+    order = requests.sort("prompt_row", "timestamp", "account_row", "request_id", nulls_last=True)
+    assert_frame_equal(order, requests)
+    for name, rows in (("account", corpus.accounts), ("principal", corpus.principals)):
+        assert rows[f"{name}_id"].is_sorted()
+        assert set(requests[f"{name}_row"]) == set(range(rows.height))
+        assert requests[f"{name}_row"].dtype == pl.UInt32
+    assert corpus.n_rows_read == requests.height + corpus.rejected.height + corpus.n_outside
+    assert sum(file.n_rejected for file in corpus.files) == corpus.rejected.height
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    return make_rows(400, seed=1)
+
+
+@pytest.fixture(scope="module")
+def expected(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return build_corpus(write_rows(tmp_path_factory.mktemp("corpus") / "log", rows, form="parquet"))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_format_does_not_matter(
+    tmp_path: Path, rows: list[dict[str, Any]], expected: Corpus, form: str
+) -> None:
+    corpus = build_corpus(write_rows(tmp_path / "log", rows, form=form))
+    check(corpus)
+    assert_same(corpus, expected)
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_order_and_split_do_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], expected: Corpus, rng: random.Random
+) -> None:
+    folder = tmp_path_factory.mktemp("split")
+    shuffled = rng.sample(rows, len(rows))
+    cuts = sorted({0, len(rows), *(rng.randrange(1, len(rows)) for _ in range(3))})
+    for i, (start, end) in enumerate(pairwise(cuts)):
+        write_rows(folder / f"part{rng.random()}-{i}", shuffled[start:end], form=rng.choice(FORMATS))
+    assert_same(build_corpus(folder), expected)
+
+
+def test_small_buffers_change_nothing(
+    tmp_path: Path, rows: list[dict[str, Any]], expected: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collapse, "_PART_BYTES", 200)
+    monkeypatch.setattr(collapse, "_WAITING_ROWS", 5)
+    for i in range(0, 400, 40):
+        write_rows(tmp_path / f"log{i}", rows[i : i + 40], form="jsonl")
+    assert_same(build_corpus(tmp_path), expected)
+
+
+def test_against_plain_python(rows: list[dict[str, Any]], expected: Corpus) -> None:
+    """Slow and obvious: a dictionary by normal form."""
+
+    def normal(text: str | None) -> str:
+        return str(normalise(pl.Series([text or ""])).item())
+
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((normal(row["system_prompt"]), normal(row["prompt"])), []).append(row)
+    assert expected.prompts.height == len(groups)
+    for prompt in expected.prompts.to_dicts():
+        key = (prompt["system_text"], prompt["text"])
+        members = groups[key]
+        assert prompt["prompt_id"] == blake2b("\x1e".join(key).encode(), digest_size=16).hexdigest()
+        assert prompt["n_requests"] == len(members)
+        pairs = [(row["prompt"], row["system_prompt"]) for row in members]
+        assert prompt["n_variants"] == len(set(pairs))
+        best = min(
+            set(pairs), key=lambda pair: (-pairs.count(pair), pair[0].encode(), (pair[1] or "").encode())
+        )
+        assert (prompt["prompt"], prompt["system_prompt"]) == best
+    seen = expected.requests.with_columns(
+        account=expected.accounts["account_id"].gather(expected.requests["account_row"]),
+        principal=expected.principals["principal_id"].gather(expected.requests["principal_row"]),
+        text=expected.prompts["text"].gather(expected.requests["prompt_row"]),
+    )
+    held = sorted(
+        map(str, seen.select("text", "account", "principal", "timestamp", "model", "output_tokens").rows())
+    )
+    wanted = sorted(
+        str(
+            (
+                normal(row["prompt"]),
+                row["account_id"],
+                f"org:{row['org_id']}" if row["org_id"] else f"account:{row['account_id']}",
+                row["timestamp"],
+                row["model"],
+                row["output_tokens"],
+            )
+        )
+        for row in rows
+    )
+    assert [text.replace("zoneinfo.ZoneInfo(key='UTC')", "datetime.timezone.utc") for text in held] == wanted
+
+
+def write(tmp_path: Path, *rows: dict[str, Any]) -> Path:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_identifiers_are_made_and_kept_apart(tmp_path: Path) -> None:
+    same = {"prompt": "p", "account_id": "a", "timestamp": "2026-01-01T00:00:00Z"}
+    later = {**same, "timestamp": "2026-01-02T00:00:00Z"}
+    corpus = build_corpus(
+        write(
+            tmp_path,
+            same,
+            same,
+            later,
+            {**same, "request_id": "x"},
+            {**later, "request_id": "x"},
+            {**same, "request_id": "y"},
+        )
+    )
+    check(corpus)
+    assert (corpus.n_made_ids, corpus.n_renamed_ids) == (3, 1)
+    ids = corpus.requests.select("request_id", pl.col("timestamp").dt.day()).rows()
+    # Of the two requests called x, the first in order keeps the name.
+    assert ("x", 1) in ids
+    assert [name for name, day in ids if day == 2 and name.startswith("x~")]
+    assert ("y", 1) in ids
+
+
+def test_made_identifier_that_is_taken(tmp_path: Path) -> None:
+    request = {"prompt": "p", "account_id": "a"}
+    made = build_corpus(write(tmp_path, request)).requests["request_id"].item()
+    corpus = build_corpus(
+        write(tmp_path, request, {"prompt": "other", "account_id": "b", "request_id": made})
+    )
+    check(corpus)
+    again = build_corpus(write(tmp_path, {"prompt": "other", "account_id": "b", "request_id": made}, request))
+    assert_same(corpus, again)
+
+
+def test_principals_never_collide(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "p", "account_id": "x"},
+        {"prompt": "p", "account_id": "y", "org_id": "x"},
+        {"prompt": "p", "account_id": "y"},
+        {"prompt": "p", "account_id": "org:x"},
+    ]
+    corpus = build_corpus(write(tmp_path, *rows))
+    check(corpus)
+    assert corpus.accounts["account_id"].to_list() == ["org:x", "x", "y"]
+    assert corpus.principals["principal_id"].to_list() == ["account:org:x", "account:x", "account:y", "org:x"]
+
+
+def test_bad_rows_are_counted_and_named(tmp_path: Path) -> None:
+    good = {"prompt": "p", "account_id": "a"}
+    first = write(tmp_path, good, {"prompt": "\u200b", "account_id": "a"}, good, {"prompt": "p"}, good)
+    corpus = build_corpus(first)
+    check(corpus)
+    assert corpus.rejected.rows() == [
+        (str(first), 2, "prompt is blank"),
+        (str(first), 4, "account_id is missing"),
+    ]
+    file = corpus.files[0]
+    assert (file.path, file.size, file.n_rows, file.n_rejected) == (str(first), first.stat().st_size, 5, 2)
+    with pytest.raises(
+        LogError, match=r"2 of 5 records are bad.*max_rejected_share = 0.3.* row 2: prompt is blank"
+    ):
+        build_corpus(first, max_rejected_share=0.3)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_share_is_checked(tmp_path: Path, share: float) -> None:
+    with pytest.raises(ValueError, match="max_rejected_share"):
+        build_corpus(tmp_path, max_rejected_share=share)
+
+
+def test_no_usable_row(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("prompt,account_id\n")
+    with pytest.raises(LogError, match=r"log\.csv: no usable record among 0"):
+        build_corpus(tmp_path)
+    (tmp_path / "log.csv").write_text("prompt,account_id\n,a\n")
+    with pytest.raises(LogError, match=r"no usable record among 1; .*row 1: prompt is missing"):
+        build_corpus(tmp_path, max_rejected_share=1.0)
+
+
+def test_one_request(tmp_path: Path) -> None:
+    corpus = build_corpus(write(tmp_path, {"prompt": "p", "account_id": 1, "system_prompt": " "}))
+    check(corpus)
+    assert corpus.prompts["system_prompt"].to_list() == [None]
+    assert corpus.requests["timestamp"].to_list() == [None]
+
+
+def test_period(tmp_path: Path) -> None:
+    days = [f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
+    path = write(tmp_path, *({"prompt": "p", "account_id": "a", "timestamp": day} for day in [*days, None]))
+    corpus = build_corpus(path, since=datetime(2026, 1, 2), until=datetime(2026, 1, 3))
+    check(corpus)
+    assert corpus.requests["timestamp"].dt.day().to_list() == [2]
+    assert corpus.n_outside == 3
+    with pytest.raises(LogError, match="4 lie outside since/until"):
+        build_corpus(path, since=datetime(2027, 1, 1))
+
+
+def test_progress_adds_up(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    for form in ("parquet", "jsonl.zst", "csv"):
+        write_rows(tmp_path / "log", rows, form=form)
+    calls: list[tuple[int, int]] = []
+    corpus = build_corpus(tmp_path, on_batch=lambda n_rows, n_bytes: calls.append((n_rows, n_bytes)))
+    assert sum(n_rows for n_rows, _ in calls) == corpus.n_rows_read == 1200
+    assert sum(n_bytes for _, n_bytes in calls) == sum(file.size for file in corpus.files)
