@@ -1,0 +1,171 @@
+"""When requests are sent: by people, by machines, and by a campaign's dispatcher.
+
+Times are microseconds after the log's start, int64, inside ``[0, world.window_us)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .accounts import DAY_US, HOUR_US, People, World
+from .settings import CampaignPlan
+
+Times = NDArray[np.int64]
+
+# Relative activity by local hour: office workers, evenings, all day, early risers, night owls, no rhythm.
+HOURS = np.array(
+    [
+        [1, 0, 0, 0, 0, 1, 3, 8, 20, 30, 32, 30, 18, 24, 30, 30, 26, 16, 8, 5, 4, 4, 3, 2],
+        [6, 3, 1, 1, 0, 0, 1, 3, 5, 6, 6, 7, 9, 8, 7, 8, 10, 13, 18, 24, 28, 28, 22, 13],
+        [5, 2, 1, 1, 1, 2, 5, 10, 15, 18, 19, 18, 18, 18, 18, 18, 17, 16, 16, 17, 18, 17, 13, 9],
+        [1, 0, 0, 1, 4, 14, 24, 26, 20, 16, 14, 12, 12, 10, 10, 10, 10, 9, 8, 6, 4, 2, 1, 1],
+        [26, 24, 20, 14, 8, 4, 2, 1, 1, 2, 4, 6, 8, 9, 10, 10, 10, 11, 12, 14, 16, 20, 24, 26],
+        [1] * 24,
+    ],
+    dtype=np.float64,
+)
+OFFICE, FLAT = 0, 5
+_WEEKEND = np.array([0.18, 1.2, 0.9, 0.8, 1.2, 1.0])  # activity on a Saturday or Sunday against a weekday
+
+
+def people_times(world: World, people: People, who: NDArray[np.int64], *, rng: np.random.Generator) -> Times:
+    """Times at which people send their requests: sittings in their own waking hours, minutes apart.
+
+    Parameters
+    ----------
+    who : (n,) int64, the row of `people` behind each request; a person's requests need not be adjacent.
+
+    Returns
+    -------
+    times : (n,) int64; in one sitting, a person's requests follow the order of `who`.
+    """
+    order = np.argsort(who, kind="stable")
+    person = who[order]
+    starts = np.ones(len(who), dtype=np.bool_)
+    starts[1:] = (person[1:] != person[:-1]) | (rng.random(max(len(who) - 1, 0)) < 0.4)
+    sitting = np.cumsum(starts) - 1
+    begins = sitting_times(world, people, person[starts], rng=rng)
+    gaps = np.where(starts, 0, rng.lognormal(np.log(110e6), 1.1, len(who)).astype(np.int64))
+    elapsed = np.cumsum(gaps)
+    times = np.empty(len(who), dtype=np.int64)
+    times[order] = begins[sitting] + elapsed - elapsed[starts][sitting]
+    return inside(world, times)
+
+
+def sitting_times(world: World, people: People, who: NDArray[np.int64], *, rng: np.random.Generator) -> Times:
+    """One moment for every row of `who` ((n,) int64) in that person's waking hours, after joining."""
+    weekday = (world.settings.start.weekday() + np.arange(world.settings.days)) % 7
+    days = np.empty(len(who))
+    hours = np.empty(len(who))
+    for kind in range(len(HOURS)):
+        rows = np.flatnonzero(people.hours[who] == kind)
+        by_day = np.concatenate([[0.0], np.cumsum(np.where(weekday >= 5, _WEEKEND[kind], 1.0))])
+        first = np.interp(people.joined[who[rows]], np.arange(len(by_day)), by_day)
+        level = first + (by_day[-1] - first) * rng.random(len(rows))
+        days[rows] = np.floor(np.interp(level, by_day, np.arange(len(by_day))))
+        by_hour = np.concatenate([[0.0], np.cumsum(HOURS[kind] / HOURS[kind].sum())])
+        hours[rows] = np.interp(rng.random(len(rows)), by_hour, np.arange(25))
+    local = days * DAY_US + (hours - people.zone[who]) * HOUR_US
+    return inside(world, local.astype(np.int64))
+
+
+def even_times(
+    world: World, n: int, *, rng: np.random.Generator, begin: float = 0.0, end: float = 1.0
+) -> Times:
+    """`n` moments at a constant rate between two fractions of the window, ascending."""
+    return np.sort(((begin + (end - begin) * rng.random(n)) * world.window_us).astype(np.int64))
+
+
+def inside(world: World, times: Times) -> Times:
+    """Times before the start or after the end are moved by whole days to where they are inside."""
+    wrapped: Times = np.where(times < 0, times % DAY_US, times)
+    late = wrapped >= world.window_us
+    wrapped[late] = world.window_us - DAY_US + wrapped[late] % DAY_US
+    return wrapped
+
+
+def shares_of(n: int, n_accounts: int, *, loads: str, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The account of each of `n` requests in dispatch order: round robin, any free one, or some busy ones."""
+    if loads == "equal":
+        rounds = -(-n // n_accounts)
+        return (
+            np.concatenate([rng.permutation(n_accounts) for _ in range(rounds)])[:n]
+            if n
+            else np.zeros(0, np.int64)
+        )
+    if loads == "poisson":
+        return rng.integers(0, n_accounts, n)
+    weights = rng.lognormal(0.0, 1.1, n_accounts)
+    return rng.choice(n_accounts, size=n, p=weights / weights.sum())
+
+
+def dispatch(
+    world: World, plan: CampaignPlan, people: People, n: int, *, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], Times]:
+    """Accounts (rows of `people`) and times of a campaign's `n` requests, in the order of its queue.
+
+    A pivoting campaign sends half of them in the two days after the release.
+    """
+    who = shares_of(n, len(people), loads=plan.loads, rng=rng)
+    if plan.schedule == "slices":
+        who = np.sort(who)
+    times = _SCHEDULES[plan.schedule](world, people, who, rng)
+    if plan.pivots and world.release_us < world.window_us:
+        waits = np.flatnonzero(rng.random(n) < 0.5)
+        after = world.release_us + (rng.random(len(waits)) ** 2 * 2 * DAY_US).astype(np.int64)
+        times[waits] = np.minimum(after, world.window_us - 1)
+    if plan.schedule == "replaced":
+        # The first half of the pool until its ban, the second half from the hour after.
+        banned = int(world.window_us * rng.uniform(0.35, 0.65))
+        half = max(len(people) // 2, 1)
+        who = np.where(times < banned, who % half, half + who % max(len(people) - half, 1)) % len(people)
+    return who, times
+
+
+def _round_the_clock(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
+    begin = rng.uniform(0.0, 0.3)
+    return even_times(world, len(who), rng=rng, begin=begin, end=rng.uniform(begin + 0.4, 1.0))
+
+
+def _slices(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
+    """Each account works through its slice in a few hours of one day, whatever the hour."""
+    begins = (rng.random(len(people)) * (world.window_us - DAY_US // 2)).astype(np.int64)
+    hours = rng.uniform(0.5, 10.0, len(people)) * HOUR_US
+    first = np.searchsorted(who, np.arange(len(people)))
+    count = np.maximum(np.bincount(who, minlength=len(people)), 1)
+    place = (np.arange(len(who)) - first[who] + rng.random(len(who))) / count[who]
+    return inside(world, begins[who] + (place * hours[who]).astype(np.int64))
+
+
+def _bursts(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
+    """The whole pool together, in bursts of one to three hours."""
+    n_bursts = int(rng.integers(4, 9))
+    begins = np.sort((rng.random(n_bursts) * (world.window_us - 3 * HOUR_US)).astype(np.int64).clip(0))
+    lengths = (rng.uniform(1.0, 3.0, n_bursts) * HOUR_US).astype(np.int64)
+    burst = np.sort(rng.integers(0, n_bursts, len(who)))
+    return inside(world, begins[burst] + (rng.random(len(who)) * lengths[burst]).astype(np.int64))
+
+
+def _office(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
+    """Operators in one time zone, on weekdays, in sittings like anybody's."""
+    n = len(people)
+    zone = np.full(n, float(rng.choice([8.0, 3.0, 1.0])))
+    staff = replace(people, hours=np.full(n, OFFICE), zone=zone, joined=np.zeros(n))
+    return people_times(world, staff, who, rng=rng)
+
+
+def _people(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
+    return people_times(world, people, who, rng=rng)
+
+
+_SCHEDULES = {
+    "round_the_clock": _round_the_clock,
+    "slices": _slices,
+    "bursts": _bursts,
+    "office": _office,
+    "replaced": _round_the_clock,
+    "people": _people,
+}
