@@ -35,8 +35,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             say("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            context = kwargs.get("context")
-            _report(error, debug=isinstance(context, typer.Context) and bool(context.obj))
+            _report(error, debug=bool(getattr(kwargs.get("context"), "obj", False)))  # set by `covey --debug`
             raise typer.Exit(USER if is_user_mistake(error) else OURS) from None
 
     return wrapper

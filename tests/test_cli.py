@@ -1,0 +1,214 @@
+"""Every command and option is documented, exit codes say whose fault it is, results go to stdout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+from report_tables import Tables, small_run
+from typer.testing import CliRunner
+
+import clustering
+from scripts.cli import app
+from scripts.errors import is_user_mistake
+from scripts.progress import stage_bars
+from scripts.run import parse_columns
+
+COMMANDS = ("run", "show", "simulate", "evaluate")
+runner = CliRunner()
+
+
+@dataclass(frozen=True)
+class FakeRun(Tables):
+    """Tables and where they lie."""
+
+    path: Path = Path("somewhere")
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    run = FakeRun(**vars(small_run()))
+    monkeypatch.setattr(clustering, "load_run", lambda path: run, raising=False)
+    return run
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let loading a run raise, from a function of one of our packages."""
+
+    def load_run(path: Path) -> None:
+        raise error
+
+    load_run = type(load_run)(
+        load_run.__code__, {"__name__": "clustering.results"}, closure=load_run.__closure__
+    )
+    monkeypatch.setattr(clustering, "load_run", load_run, raising=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_documented(command: str) -> None:
+    shown = runner.invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    callback = next(info.callback for info in app.registered_commands if info.name == command)
+    assert callback is not None
+    assert callback.__doc__
+    assert callback.__doc__.strip().split("\n")[0] in " ".join(shown.output.split())
+    documented = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    assert len(documented.params) >= 2
+    for parameter in documented.params:
+        assert parameter.help, f"{command} {parameter.name} has no help"
+        assert all(option in shown.output for option in parameter.opts), parameter.opts
+
+
+def test_top_help_lists_commands_and_exit_status() -> None:
+    shown = runner.invoke(app, ["--help"])
+    assert shown.exit_code == 0
+    for word in (*COMMANDS, "--version", "--debug", "Exit status"):
+        assert word in shown.output
+
+
+def test_version() -> None:
+    shown = runner.invoke(app, ["--version"])
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("covey")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from scripts.cli import app\n"
+        "heavy = {'torch', 'umap', 'polars', 'numpy', 'bokeh', 'faiss', 'sentence_transformers'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_show_prints_the_queue(loaded: FakeRun) -> None:
+    shown = runner.invoke(app, ["show", "RUN"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0
+    assert "2 families, 1 flagged" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert not shown.stderr
+
+
+def test_show_family_and_json(loaded: FakeRun) -> None:
+    assert "Family 2" in runner.invoke(app, ["show", "RUN", "2"]).stdout
+    queue = json.loads(runner.invoke(app, ["show", "RUN", "--json", "--limit", "1"]).stdout)
+    assert [row["rank"] for row in queue["families"]] == [1]
+    family = json.loads(runner.invoke(app, ["show", "RUN", "2", "--json"]).stdout)
+    assert family["template"] == "Grade answer {slot_1} against the {{rubric}}."
+    assert family["first_seen"] == "2026-05-01T00:00:00+00:00"
+
+
+def test_unknown_family_is_the_users_mistake(loaded: FakeRun) -> None:
+    shown = runner.invoke(app, ["show", "RUN", "99"])
+    assert shown.exit_code == 2
+    assert shown.stderr.count("\n") == 1
+    assert "ranks are 1 to 2" in shown.stderr
+    assert not shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show"],
+        ["run", "logs.parquet"],
+        ["run", "--out", "x"],
+        ["nonsense"],
+        ["show", "RUN", "--limit", "0"],
+        ["run", "logs.parquet", "--out", "x", "--threads", "0"],
+        ["simulate", "--out", "x", "--requests", "many"],
+        ["run", "logs.parquet", "--out", "x", "--column", "prompt"],
+    ],
+)
+def test_bad_arguments(arguments: list[str]) -> None:
+    shown = runner.invoke(app, arguments)
+    assert shown.exit_code == 2
+    assert shown.stderr
+    assert "Traceback" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("logs.csv: no column account_id"), 2),
+        (FileNotFoundError(2, "No such file or directory", "logs.csv"), 2),
+        (PermissionError(13, "Permission denied", "logs.csv"), 2),
+        (RuntimeError("boom"), 1),
+        (KeyError("boom"), 1),
+        (OSError(28, "No space left on device"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
+    failing(monkeypatch, error)
+    shown = runner.invoke(app, ["show", "RUN"])
+    assert shown.exit_code == code
+    assert shown.stderr.count("\n") == 1
+    assert not shown.stdout
+    assert ("--debug" in shown.stderr) == (code == 1)
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, RuntimeError("boom \x1b[31m"))
+    shown = runner.invoke(app, ["--debug", "show", "RUN"])
+    assert shown.exit_code == 1
+    assert "Traceback" in shown.stderr
+    assert "\x1b" not in shown.stderr
+
+
+def test_a_message_with_control_characters_stays_one_harmless_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, ValueError("bad\nname \x1b[2J\u202e"))
+    shown = runner.invoke(app, ["show", "RUN"])
+    assert shown.stderr == "Error: bad \u23ce name \\x1b[2J\\u202e\n"
+
+
+def test_a_value_error_from_a_dependency_is_ours() -> None:
+    def raised(code: str) -> ValueError:
+        try:
+            exec(code, {"__name__": "clustering.pipeline"})
+        except ValueError as error:
+            return error
+        raise AssertionError
+
+    assert is_user_mistake(raised("raise ValueError('min_family must be at least 2; seen 1')"))
+    assert not is_user_mistake(raised("import json; json.loads('{')"))
+
+
+def test_parse_columns() -> None:
+    assert parse_columns(["prompt=body.text", "account_id=user=id"]) == (
+        ("prompt", "body.text"),
+        ("account_id", "user=id"),
+    )
+    for entries in (["prompt"], ["=x"], ["prompt="], ["a=b", "a=c"]):
+        with pytest.raises(ValueError, match="--column"):
+            parse_columns(entries)
+
+
+def test_no_bars_where_nobody_watches() -> None:
+    with stage_bars() as draw:
+        assert draw is None
+
+
+def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    @dataclass(frozen=True)
+    class Stage:
+        name: str
+        done: int
+        total: int | None
+        unit: str
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with stage_bars() as draw:
+        assert draw is not None
+        for done, total in ((0, None), (5, 10), (10, 10)):
+            draw(Stage("embed", done, total, "prompts"))
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert "embed" in shown.err
+    assert "10/10" in shown.err
