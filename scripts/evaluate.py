@@ -28,8 +28,6 @@ def evaluate_command(
 
     from clustering.evaluation import evaluate_run
 
-    from clustering.report.signals import format_figure
-
     figures = asdict(evaluate_run(run, truth))
     if as_json:
         print_json(figures)
@@ -38,7 +36,7 @@ def evaluate_command(
     made = table(("Figure", "left"), ("Value", "right"))
     for name, value in figures.items():
         if isinstance(value, int | float | None):
-            made.add_row(name.replace("_", " "), format_figure(value))
+            made.add_row(name.replace("_", " "), _entry(value))
     screen.print(made)
     for name, value in figures.items():
         if isinstance(value, dict) and value:
@@ -49,8 +47,9 @@ def evaluate_command(
 
 
 def _entry(value: object) -> str:
-    from clustering.report.signals import format_figure
-
-    if isinstance(value, list | tuple):
-        return "  ".join(map(format_figure, value))
-    return format_figure(value)
+    """Counts as they are, shares with three digits, a dash where the truth has nothing to measure."""
+    if isinstance(value, dict):
+        return "   ".join(f"{name} {_entry(part)}" for name, part in value.items())
+    if value is None:
+        return "\u2013"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import pytest
 import typer
 from report_tables import Tables, small_run
@@ -212,3 +213,41 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert not shown.out
     assert "embed" in shown.err
     assert "10/10" in shown.err
+
+
+def test_simulate_writes_logs_and_truth(tmp_path: Path) -> None:
+    out = tmp_path / "logs"
+    made = runner.invoke(app, ["simulate", "--out", str(out), "--requests", "4000", "--seed", "3", "--json"])
+    assert made.exit_code == 0, made.output
+    counts = json.loads(made.stdout)
+    assert counts["n_requests"] == 4_000
+    assert counts["n_organic"] + counts["n_benign"] + counts["n_campaign"] == 4_000
+    assert {entry.name for entry in out.iterdir()} >= {"requests.parquet", "truth.parquet"}
+
+
+def test_evaluate_prints_the_figures(tmp_path: Path) -> None:
+    tables = {
+        "assignments": {"request_id": ["a", "b"], "account_id": ["x", "y"], "family_id": ["f", "f"]},
+        "families": {"family_id": ["f"], "rank": [1], "q_value": [0.01], "flagged": [True]},
+        "truth": {
+            "request_id": ["a", "b"],
+            "kind": ["campaign", "organic"],
+            "group": ["g", None],
+            "family": ["g/one", None],
+        },
+    }
+    for name, columns in tables.items():
+        pl.DataFrame(columns).write_parquet(tmp_path / f"{name}.parquet")
+    shown = runner.invoke(app, ["evaluate", str(tmp_path), str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    assert "account precision" in shown.stdout
+    figures = json.loads(runner.invoke(app, ["evaluate", str(tmp_path), str(tmp_path), "--json"]).stdout)
+    assert figures["account_precision"] == 0.5
+    assert figures["account_recall"] == 1.0
+
+
+def test_evaluate_without_a_run_is_the_users_mistake(tmp_path: Path) -> None:
+    shown = runner.invoke(app, ["evaluate", str(tmp_path / "none"), str(tmp_path)])
+    assert shown.exit_code == 2
+    assert shown.stderr.startswith("Error: ")
+    assert shown.stderr.count("\n") == 1

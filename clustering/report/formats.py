@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clustering.report.signals import format_count, format_figure, format_p
-from clustering.report.visible import pieces, shorten, visible
+from clustering.report.visible import flatten, pieces, shorten, visible
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -29,7 +29,9 @@ def filters(*, max_characters: int) -> dict[str, Callable[..., Any]]:
         "cut_short": lambda text: shorten(text, SHORT),
         "cut_to": shorten,
         "shown": shown,
-        "shown_flat": lambda value: visible(str(value), flat=True),
+        "shown_flat": lambda value: shown(flatten(str(value))),
+        "in_attribute": lambda value: visible(str(value), flat=True),
+        "counted": counted,
     }
 
 
@@ -39,6 +41,11 @@ def shown(text: str) -> Markup:
 
     mark = Markup('<span class="hidden-character">{}</span>')
     return Markup("").join(mark.format(run) if hidden else run for run, hidden in pieces(text))
+
+
+def counted(n: object, noun: str) -> str:
+    """A count with its noun: "1 request", "2 requests"."""
+    return f"{format_count(n)} {noun}" + ("" if n == 1 else "s")
 
 
 def format_seconds(value: object) -> str:

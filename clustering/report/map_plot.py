@@ -23,10 +23,12 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 MARKERS = ("circle", "triangle", "square")  # a second round of colours gets another shape
 OTHER_COLOUR, BACKGROUND_COLOUR = "#7d8794", "#a9afb8"
 TARGET, ROOT_DOCUMENT = "map", "report"
-HOVER = """<div class="tip"><b>@title</b><span> · sent @count</span><p>@prompt</p></div>"""
-HOVER_STYLE = (
-    ".tip { max-width: 26rem; font: 12px/1.45 system-ui, sans-serif; }"
-    " .tip p { margin: .3em 0 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }"
+# Bokeh puts the values in as text nodes. The tip lies outside the page's styles, so it brings its own.
+HOVER = (
+    '<div style="max-width: 27rem; font: 12px/1.45 system-ui, sans-serif; color: #171b22;'
+    ' unicode-bidi: isolate">'
+    '<b>@title</b> <span style="color: #59626f">sent @count</span>'
+    '<div style="margin-top: 3px; overflow-wrap: anywhere; white-space: normal">@prompt</div></div>'
 )
 
 
@@ -140,7 +142,7 @@ def _plot_json(layers: list[_Layer]) -> str:
 
 
 def _figure(layers: list[_Layer]) -> Any:
-    from bokeh.models import HoverTool, InlineStyleSheet, OpenURL, Range1d, TapTool
+    from bokeh.models import HoverTool, OpenURL, Range1d, TapTool
     from bokeh.plotting import figure
 
     x = np.concatenate([layer.rows["x"].to_numpy() for layer in layers])
@@ -158,7 +160,6 @@ def _figure(layers: list[_Layer]) -> Any:
         background_fill_color=None,
         border_fill_color=None,
         outline_line_color=None,
-        stylesheets=[InlineStyleSheet(css=HOVER_STYLE)],
     )
     plot.grid.visible = False
     plot.toolbar.logo = None
