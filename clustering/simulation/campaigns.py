@@ -22,7 +22,7 @@ from .schedule import dispatch
 from .settings import CampaignPlan
 
 _ASKED = "\ue000"  # stands for somebody's ordinary prompt while the rest of a phrase is filled
-_OUTPUT_TOKENS = 520.0
+_OUTPUT_TOKENS = 450.0
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,11 @@ def viral_templates(world: World, crowd: People, n: int, *, rng: np.random.Gener
             prompts = fill_phrase(lookalike_grammar(), phrase, np.zeros(size, dtype=np.int64), rng=rng)
         times = people_times(world, adopters, who, rng=rng)
         label = benign("viral_templates", f"viral_{name}")
-        blocks.append(make_requests(world, adopters, who, prompts=prompts, times=times, label=label, rng=rng))
+        blocks.append(
+            make_requests(
+                world, adopters, who, prompts=prompts, times=times, label=label, rng=rng, output_tokens=420.0
+            )
+        )
     return blocks
 
 
@@ -59,7 +63,11 @@ def framework_default(world: World, crowd: People, n: int, *, rng: np.random.Gen
             users = replace(users, system_prompt=np.full(len(users), phrase, dtype=object))
         times = people_times(world, users, who, rng=rng)
         label = benign("framework_default", f"framework_{name}")
-        blocks.append(make_requests(world, users, who, prompts=prompts, times=times, label=label, rng=rng))
+        blocks.append(
+            make_requests(
+                world, users, who, prompts=prompts, times=times, label=label, rng=rng, output_tokens=380.0
+            )
+        )
     return blocks
 
 
@@ -71,7 +79,11 @@ def marketplace(world: World, crowd: People, n: int, *, rng: np.random.Generator
     prompts = fill_phrase(lookalike_grammar(), phrase, np.zeros(n, dtype=np.int64), rng=rng)
     times = people_times(world, buyers, who, rng=rng)
     label = benign("marketplace", "marketplace_images")
-    return [make_requests(world, buyers, who, prompts=prompts, times=times, label=label, rng=rng)]
+    return [
+        make_requests(
+            world, buyers, who, prompts=prompts, times=times, label=label, rng=rng, output_tokens=160.0
+        )
+    ]
 
 
 def classroom(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
@@ -86,7 +98,11 @@ def classroom(world: World, crowd: People, n: int, *, rng: np.random.Generator) 
     local = np.floor((deadline - before) / DAY_US) * DAY_US + rng.triangular(13, 19, 23, n) * HOUR_US
     times = inside(world, np.minimum(local, deadline).astype(np.int64) - HOUR_US)
     label = benign("classroom")
-    return [make_requests(world, pupils, who, prompts=prompts, times=times, label=label, rng=rng)]
+    return [
+        make_requests(
+            world, pupils, who, prompts=prompts, times=times, label=label, rng=rng, output_tokens=400.0
+        )
+    ]
 
 
 def cron_digests(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
@@ -107,7 +123,11 @@ def cron_digests(world: World, crowd: People, n: int, *, rng: np.random.Generato
         for date, lines in zip(dates, headlines.tolist(), strict=True)
     ]
     label = benign("cron_digests")
-    return [make_requests(world, users, who, prompts=prompts, times=times, label=label, rng=rng)]
+    return [
+        make_requests(
+            world, users, who, prompts=prompts, times=times, label=label, rng=rng, output_tokens=180.0
+        )
+    ]
 
 
 def hackathon(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
@@ -120,7 +140,11 @@ def hackathon(world: World, crowd: People, n: int, *, rng: np.random.Generator) 
     prompts = own_phrase(world, teams, who, lookalike_phrases("single")["hackathon"], rng=rng)
     times = inside(world, first * DAY_US + (rng.uniform(0.3, 1.6, n) * DAY_US).astype(np.int64))
     label = benign("hackathon")
-    return [make_requests(world, teams, who, prompts=prompts, times=times, label=label, rng=rng)]
+    return [
+        make_requests(
+            world, teams, who, prompts=prompts, times=times, label=label, rng=rng, output_tokens=600.0
+        )
+    ]
 
 
 def small_talk(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:

@@ -107,7 +107,7 @@ def dispatch(
 ) -> tuple[NDArray[np.int64], Times]:
     """Accounts (rows of `people`) and times of a campaign's `n` requests, in the order of its queue.
 
-    A pivoting campaign sends half of them in the two days after the release.
+    A pivoting campaign sends half of them in the day after their account took up the new model.
     """
     who = shares_of(n, len(people), loads=plan.loads, rng=rng)
     if plan.schedule == "slices":
@@ -115,7 +115,7 @@ def dispatch(
     times = _SCHEDULES[plan.schedule](world, people, who, rng)
     if plan.pivots and world.release_us < world.window_us:
         waits = np.flatnonzero(rng.random(n) < 0.5)
-        after = world.release_us + (rng.random(len(waits)) ** 2 * 2 * DAY_US).astype(np.int64)
+        after = people.adopts_us[who[waits]] + (rng.random(len(waits)) ** 2 * DAY_US).astype(np.int64)
         times[waits] = np.minimum(after, world.window_us - 1)
     if plan.schedule == "replaced":
         # The first half of the pool until its ban, the second half from the hour after.

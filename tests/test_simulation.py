@@ -1,0 +1,279 @@
+"""The simulator: determinism, sizes, every campaign and look-alike, times, variety, shared wrappers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clustering.simulation import (
+    CAMPAIGNS,
+    LOOKALIKES,
+    CampaignPlan,
+    Simulation,
+    SimulationSettings,
+    simulate,
+    write_simulation,
+)
+from clustering.simulation.campaigns import recipes_of
+from clustering.simulation.grammar import LANGUAGES
+
+NOTHING = SimulationSettings(n_requests=2_000, campaigns=(), lookalikes=())
+
+
+def shared_head(texts: list[str]) -> str:
+    """What all texts begin with."""
+    first, last = min(texts), max(texts)
+    n = next((i for i, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return first[:n]
+
+
+def joined(simulation: Simulation) -> pl.DataFrame:
+    return simulation.requests.join(simulation.truth, on="request_id", validate="1:1")
+
+
+def check_simulation(simulation: Simulation, wanted: SimulationSettings) -> None:
+    """What holds for every simulated log."""
+    requests, truth = simulation.requests, simulation.truth
+    assert requests.height == truth.height == wanted.n_requests
+    assert requests["request_id"].to_list() == truth["request_id"].to_list()
+    assert requests["request_id"].is_unique().all()
+    assert requests["timestamp"].dtype == pl.Datetime("us", "UTC")
+    assert requests["timestamp"].is_sorted()
+    assert truth.columns == ["request_id", "kind", "group", "family"]
+    for column in ("request_id", "timestamp", "account_id", "prompt", "model", "output_tokens"):
+        assert requests[column].null_count() == 0
+    assert (requests["prompt"].str.strip_chars().str.len_chars() > 0).all()
+    if requests.height:
+        first, last = requests["timestamp"].min(), requests["timestamp"].max()
+        assert isinstance(first, datetime)
+        assert isinstance(last, datetime)
+        assert wanted.start <= first
+        assert last < wanted.start + timedelta(days=wanted.days)
+        assert requests["output_tokens"].to_numpy().min() >= 1
+    is_campaign = truth["kind"] == "campaign"
+    assert truth["family"].is_not_null().equals(is_campaign)
+    named = truth.filter(is_campaign)
+    assert (named["family"].str.split("/").list.first() == named["group"]).all()
+
+
+def test_same_seed_same_frames_and_other_seed_others() -> None:
+    wanted = SimulationSettings(n_requests=3_000)
+    first, again, other = simulate(wanted, seed=7), simulate(wanted, seed=7), simulate(wanted, seed=8)
+    assert first.requests.equals(again.requests)
+    assert first.truth.equals(again.truth)
+    shared = set(first.requests["account_id"]) & set(other.requests["account_id"])
+    assert not shared
+
+
+def test_same_bytes_in_another_process(tmp_path: Path) -> None:
+    write_simulation(simulate(replace(NOTHING, n_requests=300), seed=1), tmp_path / "here")
+    program = (
+        "from clustering.simulation import *; "
+        "write_simulation(simulate(SimulationSettings(n_requests=300, campaigns=(), lookalikes=()), seed=1), "
+        f"{str(tmp_path / 'there')!r})"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "1234"}
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1], env=environment
+    )
+    for name in ("requests.parquet", "truth.parquet"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_default_log_has_everything_at_its_size() -> None:
+    wanted = SimulationSettings()
+    simulation = simulate(wanted, seed=0)
+    check_simulation(simulation, wanted)
+    kinds = dict(simulation.truth.group_by("kind").len().iter_rows())
+    assert set(kinds) == {"organic", "campaign"} | {f"benign:{name}" for name in LOOKALIKES}
+    assert kinds["campaign"] == round(0.06 * wanted.n_requests)
+    benign = sum(n for kind, n in kinds.items() if kind.startswith("benign:"))
+    assert benign == round(0.22 * wanted.n_requests)
+    for name, weight in LOOKALIKES.items():
+        expected = 0.22 * wanted.n_requests * weight / sum(LOOKALIKES.values())
+        assert abs(kinds[f"benign:{name}"] - expected) <= 1
+    groups = set(simulation.truth.filter(pl.col("kind") == "campaign")["group"])
+    assert groups == set(CAMPAIGNS) - {"relay"}
+
+
+@pytest.mark.parametrize("name", list(CAMPAIGNS))
+def test_campaign_alone(name: str) -> None:
+    wanted = replace(NOTHING, campaigns=(name,), campaign_share=None, n_requests=4_000)
+    simulation = simulate(wanted, seed=3)
+    check_simulation(simulation, wanted)
+    frame = joined(simulation)
+    plan, extraction = CAMPAIGNS[name], frame.filter(pl.col("kind") == "campaign")
+    assert extraction.height == plan.n_requests
+    assert 0.5 * plan.n_accounts <= extraction["account_id"].n_unique() <= plan.n_accounts
+    assert extraction["org_id"].null_count() == extraction.height
+    assert {f"{name}/{recipe.template}" for recipe in recipes_of(name)} == set(extraction["family"])
+    ordinary = frame.filter((pl.col("kind") == "organic") & (pl.col("group") == name)).height
+    assert ordinary == round(plan.n_requests * plan.mixing / (1 - plan.mixing))
+
+
+@pytest.mark.parametrize("name", list(LOOKALIKES))
+def test_lookalike_alone(name: str) -> None:
+    wanted = replace(NOTHING, lookalikes=(name,), lookalike_share=0.2)
+    simulation = simulate(wanted, seed=3)
+    check_simulation(simulation, wanted)
+    kinds = dict(simulation.truth.group_by("kind").len().iter_rows())
+    assert kinds == {"organic": 1_600, f"benign:{name}": 400}
+
+
+def test_a_part_switched_off_leaves_the_others_alone() -> None:
+    both = replace(NOTHING, campaigns=("grid", "trace"), campaign_share=None)
+    one = replace(both, campaigns=("grid",))
+    prompts = [
+        joined(simulate(s, seed=2)).filter(pl.col("group") == "grid").select("prompt", "timestamp")
+        for s in (both, one)
+    ]
+    assert prompts[0].equals(prompts[1])
+
+
+def test_plan_of_ones_own_and_mixing() -> None:
+    plan = CampaignPlan("rubric", 300, 25, schedule="people", loads="equal", mixing=0.8)
+    wanted = replace(NOTHING, campaigns=(plan,), campaign_share=None, n_requests=4_000)
+    frame = joined(simulate(wanted, seed=1)).filter(pl.col("group") == "rubric")
+    extraction = frame.filter(pl.col("kind") == "campaign")
+    loads = extraction["account_id"].value_counts()["count"]
+    assert set(loads) == {12}
+    assert frame.filter(pl.col("kind") == "organic").height == 1_200
+
+
+def test_benign_groups_look_as_they_are_named() -> None:
+    frame = joined(simulate(seed=5))
+
+    def group(name: str) -> pl.DataFrame:
+        return frame.filter(pl.col("group") == name)
+
+    seats = group("product_seats")
+    assert seats["org_id"].n_unique() == seats["system_prompt"].n_unique() == 1
+    assert seats["account_id"].n_unique() > 20
+    assert group("batch_job")["account_id"].n_unique() == group("support_bot")["account_id"].n_unique() == 1
+    benchmark = group("benchmark").group_by("prompt").agg(pl.col("account_id").n_unique())
+    assert benchmark["account_id"].to_numpy().mean() > 5  # everybody sends the same items
+    digests = group("cron_digests").group_by("account_id").len()["len"]
+    assert digests.quantile(0.5) == 14
+    assert group("marketplace_images")["prompt"].is_unique().to_numpy().mean() > 0.95
+    storm = group("retry_storm").sort("prompt", "timestamp")
+    gaps = storm.select(pl.col("timestamp").diff().over("prompt").dt.total_seconds()).drop_nulls()
+    assert gaps.to_series().to_numpy().max() < 60
+    weekend = group("hackathon")["timestamp"].dt.weekday()
+    assert set(weekend) <= {6, 7}
+
+
+def test_hostile_texts_are_there() -> None:
+    prompts = joined(simulate(seed=0)).filter(pl.col("group") == "hostile_samples")["prompt"]
+    for piece in ("<script>", "\x1b[31m", "DROP TABLE", "=HYPERLINK(", "</table>"):
+        assert prompts.str.contains(piece, literal=True).any()
+
+
+@pytest.mark.parametrize(
+    ("family", "where"),
+    [("trace/tags_head", "head"), ("trace/tags_tail", "tail"), ("trace/system_tags", "system")],
+)
+def test_wrappers_are_shared_to_the_letter(family: str, where: str) -> None:
+    wanted = replace(NOTHING, campaigns=("trace",), campaign_share=None)
+    rows = joined(simulate(wanted, seed=4)).filter(pl.col("family") == family)
+    prompts = rows["prompt"].to_list()
+    if where == "system":
+        assert rows["system_prompt"].n_unique() == 1
+    elif where == "head":
+        assert len(shared_head(prompts)) > 200
+    else:
+        assert len(shared_head([prompt[::-1] for prompt in prompts])) > 200
+    assert rows["prompt"].n_unique() >= len(prompts) / 2 - 1  # around arbitrary payloads
+
+
+def test_grid_is_swept_and_one_prompt_resampled() -> None:
+    wanted = replace(NOTHING, campaigns=("grid", "resample"), campaign_share=None)
+    frame = joined(simulate(wanted, seed=0))
+    grid = frame.filter(pl.col("group") == "grid")["prompt"]
+    assert grid.is_unique().all()
+    readers = grid.str.extract(r" to ([a-z -]+)\. Include").value_counts()["count"].to_numpy()
+    assert len(readers) == 6
+    assert readers.max() - readers.min() <= 1
+    assert frame.filter(pl.col("group") == "resample")["prompt"].n_unique() == 1
+
+
+def test_schedules_show() -> None:
+    def times(schedule: str) -> pl.DataFrame:
+        plan = CampaignPlan("grid", 600, 30, schedule=schedule)
+        wanted = replace(NOTHING, campaigns=(plan,), campaign_share=None)
+        return joined(simulate(wanted, seed=6)).filter(pl.col("group") == "grid")
+
+    spans = times("slices").group_by("account_id").agg(pl.col("timestamp").max() - pl.col("timestamp").min())
+    assert spans["timestamp"].max() <= timedelta(hours=10)  # type: ignore[operator]
+    replaced = (
+        times("replaced")
+        .group_by("account_id")
+        .agg(first=pl.col("timestamp").min(), last=pl.col("timestamp").max())
+    )
+    old = replaced.sort("first").head(15)
+    assert old["last"].max() < replaced.sort("first").tail(15)["first"].min()  # type: ignore[operator]
+    hours = times("round_the_clock")["timestamp"].dt.hour().value_counts()["count"]
+    assert len(hours) == 24
+    assert times("office")["timestamp"].dt.weekday().is_in([6, 7]).mean() < 0.15  # type: ignore[operator]
+
+
+def test_pivot_moves_half_the_traffic_to_the_new_model() -> None:
+    plan = CampaignPlan("rubric", 400, 20, pivots=True)
+    wanted = replace(NOTHING, campaigns=(plan,), campaign_share=None)
+    frame = joined(simulate(wanted, seed=0)).with_columns(new=pl.col("model") == "atlas-2")
+    share = dict(frame.group_by("kind").agg(pl.col("new").mean()).iter_rows())
+    assert share["campaign"] > 0.45
+    assert share["organic"] < 0.35
+
+
+def test_organic_traffic_is_varied_heavy_tailed_and_awake_by_day() -> None:
+    frame = simulate(replace(NOTHING, n_requests=20_000), seed=0).requests
+    assert 0.7 < frame["prompt"].n_unique() / frame.height < 0.97
+    loads = np.sort(frame["account_id"].value_counts()["count"].to_numpy())[::-1]
+    assert loads[: len(loads) // 100].sum() > 0.07 * loads.sum()
+    assert np.median(loads) < loads.mean()
+    assert 0.02 < frame["org_id"].is_not_null().mean() < 0.2  # type: ignore[operator]
+    popular = frame["prompt"].value_counts(sort=True)
+    assert popular["count"][0] > 20
+    assert popular["prompt"].str.len_chars()[0] < 40
+    assert frame["prompt"].str.contains(r"[\u4e00-\u9fff]").mean() > 0.02  # type: ignore[operator]
+    assert frame["prompt"].str.contains("What is the difference between", literal=True).sum() > 20
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    n=st.integers(0, 400),
+    days=st.integers(1, 20),
+    lookalikes=st.sets(st.sampled_from(list(LOOKALIKES))),
+    campaigns=st.sets(st.sampled_from(list(CAMPAIGNS))),
+    languages=st.lists(st.sampled_from(list(LANGUAGES)), min_size=1, unique=True),
+    seed=st.integers(0, 5),
+)
+def test_any_small_log_is_whole(
+    n: int, days: int, lookalikes: set[str], campaigns: set[str], languages: list[str], seed: int
+) -> None:
+    wanted = SimulationSettings(
+        n_requests=n,
+        days=days,
+        campaigns=tuple(sorted(campaigns)),
+        lookalikes=tuple(sorted(lookalikes)),
+        languages=tuple(languages),
+        campaign_share=0.1,
+        release_day=None if seed == 0 else 1.5,
+    )
+    check_simulation(simulate(wanted, seed=seed), wanted)
+
+
+def test_start_moves_the_window() -> None:
+    start = datetime(2025, 12, 24, tzinfo=UTC)
+    wanted = SimulationSettings(n_requests=500, start=start, days=3)
+    check_simulation(simulate(wanted, seed=0), wanted)
