@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from index.ranking import rank_candidates
 
-FLAT_LIMIT = 20_000  # measured: brute force takes 4 s for the graph of so many (256 dimensions, two cores)
+FLAT_LIMIT = 10_000  # measured: brute force is exact and takes 2 s for the graph of so many (256 dimensions)
 _LISTS_PER_ROOT = 4
 _POINTS_PER_LIST = 32  # k-means sees at most so many vectors a list; more changed no recall
 _ITERATIONS = 8
 _SAMPLE = 400  # queries whose recall is measured
 _FIRST_PROBES = 8
+SPARE = 4  # candidates beyond those wanted: lengths are 1 within rounding, which reorders near ties
 _FAISS_GLOBALS = threading.Lock()
 
 
@@ -71,6 +72,7 @@ def make_engine(vectors: NDArray[np.float32], *, seed: int) -> Any:
     if lists == 0:
         return faiss.index_factory(dim, "IDMap2,Flat", faiss.METRIC_INNER_PRODUCT)
     engine: Any = faiss.index_factory(dim, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    engine.by_residual = False  # else half precision would not give back the vectors' own bytes
     engine.cp.seed = seed
     engine.cp.niter = _ITERATIONS
     engine.cp.spherical = True
@@ -130,13 +132,14 @@ def choose_effort(
     if is_flat(engine) or k < 1:
         return 1.0
     rows = np.sort(np.random.default_rng(seed).choice(n, size=min(n, _SAMPLE), replace=False))
-    _, true = faiss.knn(vectors[rows], vectors, k + 1, metric=faiss.METRIC_INNER_PRODUCT)
+    n_candidates = min(n, k + 1 + SPARE)
+    _, true = faiss.knn(vectors[rows], vectors, n_candidates, metric=faiss.METRIC_INNER_PRODUCT)
     _, reach = rank_candidates(vectors[rows], vectors, true, k=k, excluded=rows)
     by_id = np.argsort(ids)
     probes = _FIRST_PROBES
     while True:
         engine.nprobe = min(probes, engine.nlist)
-        _, found = engine.search(vectors[rows], k + 1)
+        _, found = engine.search(vectors[rows], n_candidates)
         places = np.where(found >= 0, by_id[np.searchsorted(ids, found, sorter=by_id) % n], -1)
         _, distances = rank_candidates(vectors[rows], vectors, places, k=k, excluded=rows)
         recall = float(np.mean(distances <= reach[:, -1:]))

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.checks import checked_vectors
-from index.faiss_engine import faiss_threads
+from index.faiss_engine import SPARE, faiss_threads
 from index.ranking import rank_candidates
 from index.vector_index import VectorIndex, build_index
 
 _BLOCK_ROWS = 8_192  # fixed: a block's size may decide the last bit of a matrix product, and so a tie
-_SPARE = 4  # candidates beyond the k + 1 looked up: near ties that rounding may reorder
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def knn_graph(
 
     Returns
     -------
-    The same graph for the same arguments on one machine, with one number of threads; exact up to 20,000
+    The same graph for the same arguments on one machine, with one number of threads; exact up to 10,000
     vectors. Memory beside the vectors and the index: 12 bytes times n k. Where more vectors tie at the k-th
     distance than fit, the smallest rows among those the index returned are kept.
 
@@ -90,7 +89,7 @@ def knn_graph(
         )
     indices = np.full((n, k), -1, dtype=np.int64)
     distances = np.full((n, k), np.inf, dtype=np.float32)
-    n_candidates = min(n, k + 1 + _SPARE)
+    n_candidates = min(n, k + 1 + SPARE)
     with faiss_threads(threads) as n_threads:
         for start in range(0, n, _BLOCK_ROWS):
             rows = slice(start, min(start + _BLOCK_ROWS, n))

@@ -1,8 +1,10 @@
 """An index of unit vectors under ids: search, add, remove, save, load.
 
 Contract: ids are the caller's (int64, unique, >= 0). A search answers each query as if it were alone, and its
-distances are exact for what was found. On disk an index is two files: ``index.faiss``, and ``index.json``
-with its kind, size, recall and the checksum of the other, written last. Nothing is unpickled.
+distances are exact for what was found (an inverted file holds half-precision vectors, as this package's
+encoders return them; others' distances are off by up to 1e-4 there). On disk an index is two files:
+``index.faiss``, and ``index.json`` with its kind, size, recall and the checksum of the other, written last.
+Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -14,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.checks import checked_ids, checked_vectors
-from index.faiss_engine import choose_effort, faiss_threads, ids_of, is_flat, make_engine, one_by_one
+from index.faiss_engine import SPARE, choose_effort, faiss_threads, ids_of, is_flat, make_engine, one_by_one
 from index.ranking import rank_candidates
 from index.storage import read_engine, write_engine
 
 _SEARCH_ROWS = 1_024  # queries at a time: bounds the memory of the candidates' vectors to some 40 MB
-
 _FEW_QUERIES = 32
 
 
@@ -83,11 +84,11 @@ class VectorIndex:
             `queries` of another dimension or not finite, `k` or `threads` below 1.
         """
         queries = checked_vectors(queries, name="queries", dim=self.dim)
-        if k < 1:
-            raise ValueError(f"k={k}: give at least 1")
+        if k < 1 or (threads is not None and threads < 1):
+            raise ValueError(f"k={k}, threads={threads}: give at least 1 of each")
         ids = np.full((len(queries), k), -1, dtype=np.int64)
         distances = np.full((len(queries), k), np.inf, dtype=np.float32)
-        n_candidates = min(len(self), k + max(8, k // 4))
+        n_candidates = min(len(self), k + max(2 * SPARE, k // 4))
         if n_candidates == 0:
             return ids, distances
         # Few queries are done sooner than a second thread wakes up.
@@ -155,7 +156,7 @@ def build_index(
     threads: int | None = None,
     recall_target: float = 0.95,
 ) -> VectorIndex:
-    """Build an index: flat up to 20,000 vectors, else an inverted file with measured recall.
+    """Build an index: flat up to 10,000 vectors, else an inverted file with measured recall.
 
     Parameters
     ----------

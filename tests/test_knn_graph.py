@@ -1,0 +1,138 @@
+"""The kNN graph against brute force: no vector is its own neighbour, whatever repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from index import KnnGraph, build_index, knn_graph
+
+Rows = NDArray[np.float32]
+
+
+def unit_rows(n: int, *, seed: int, dim: int = 16, n_centres: int = 0) -> Rows:
+    """Random unit rows, around centres where asked for."""
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(size=(n, dim))
+    if n_centres:
+        rows = generator.normal(size=(n_centres, dim))[generator.integers(0, n_centres, n)] + 0.6 * rows
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows.astype(np.float32)
+
+
+def all_distances(vectors: Rows) -> NDArray[np.float64]:
+    """Cosine distances of every pair in float64, rounded to 1e-6, infinite on the diagonal."""
+    rows = vectors.astype(float)
+    lengths = np.linalg.norm(rows, axis=1)
+    scale = lengths[:, None] * lengths[None, :]
+    cosines = np.divide(rows @ rows.T, scale, out=np.zeros_like(scale), where=scale > 0)
+    distances = np.round(np.clip(1 - cosines, 0, 2), 6)
+    np.fill_diagonal(distances, np.inf)
+    return distances
+
+
+def check_graph(graph: KnnGraph, vectors: Rows, k: int) -> None:
+    """Invariants of every graph; and each distance is that of the pair."""
+    n = len(vectors)
+    assert graph.indices.shape == graph.distances.shape == (n, k)
+    assert graph.indices.dtype == np.int64
+    assert graph.distances.dtype == np.float32
+    assert 0 <= graph.recall <= 1
+    assert np.array_equal(graph.indices < 0, np.isinf(graph.distances))
+    assert np.all((graph.indices >= 0).sum(axis=1) == min(k, max(n - 1, 0)))
+    assert not np.any(graph.indices == np.arange(n)[:, None])
+    for row in range(n):
+        found = graph.indices[row][graph.indices[row] >= 0]
+        near = graph.distances[row][: len(found)]
+        assert len(np.unique(found)) == len(found)
+        assert np.all(np.lexsort((found, near)) == np.arange(len(found)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(0, 40),
+    k=st.integers(1, 12),
+    n_distinct=st.integers(1, 40),
+    seed=st.integers(0, 1000),
+    zeros=st.booleans(),
+)
+def test_graph_equals_brute_force(n: int, k: int, n_distinct: int, seed: int, *, zeros: bool) -> None:
+    vectors = unit_rows(n_distinct, seed=seed)[np.random.default_rng(seed).integers(0, n_distinct, n)]
+    if zeros and n:
+        vectors = vectors.copy()
+        vectors[:: max(n // 3, 1)] = 0
+    graph = knn_graph(vectors, k)
+    check_graph(graph, vectors, k)
+    true = all_distances(vectors)
+    n_near = min(k, max(n - 1, 0))
+    expected = np.sort(true, axis=1)[:, :n_near]
+    np.testing.assert_allclose(graph.distances[:, :n_near], expected, atol=1.5e-6)
+    if n_near:
+        pairs = np.take_along_axis(true, graph.indices[:, :n_near], axis=1)
+        np.testing.assert_allclose(graph.distances[:, :n_near], pairs, atol=1.5e-6)
+
+
+def test_duplicates_have_distance_zero_and_are_not_themselves() -> None:
+    vectors = np.repeat(unit_rows(4, seed=1), 10, axis=0)
+    graph = knn_graph(vectors, 9)
+    check_graph(graph, vectors, 9)
+    assert np.all(graph.distances == 0)
+    assert np.array_equal(
+        np.sort(np.c_[graph.indices, np.arange(40)], axis=1) // 10,
+        np.repeat(np.arange(4), 10)[:, None] * np.ones((1, 10)),
+    )
+
+
+def test_all_identical_beyond_the_candidates() -> None:
+    vectors = np.repeat(unit_rows(1, seed=2), 500, axis=0)
+    graph = knn_graph(vectors, 5)
+    check_graph(graph, vectors, 5)
+    assert np.all(graph.distances == 0)
+
+
+def test_large_graph_reaches_its_recall_and_is_deterministic() -> None:
+    vectors = unit_rows(11_000, seed=3, n_centres=100)
+    done: list[tuple[int, int]] = []
+    graph = knn_graph(vectors, 10, seed=4, recall_target=0.97, on_progress=lambda n, of: done.append((n, of)))
+    check_graph(graph, vectors, 10)
+    assert done == [(8_192, 11_000), (11_000, 11_000)]
+    assert graph.recall >= 0.97
+    rows = np.arange(0, len(vectors), 50)
+    similarities = vectors[rows] @ vectors.T
+    similarities[np.arange(len(rows)), rows] = -2
+    reach = -np.sort(-similarities, axis=1)[:, 9]
+    recall = np.mean(1 - graph.distances[rows] >= reach[:, None] - 2e-6)
+    assert recall >= 0.95
+    again = knn_graph(vectors, 10, seed=4, recall_target=0.97)
+    assert again.indices.tobytes() == graph.indices.tobytes()
+    assert again.distances.tobytes() == graph.distances.tobytes()
+
+
+def test_threads_do_not_change_the_distances() -> None:
+    vectors = unit_rows(5_000, seed=5)
+    one, two = knn_graph(vectors, 8, threads=1), knn_graph(vectors, 8, threads=2)
+    assert one.distances.tobytes() == two.distances.tobytes()
+    assert one.indices.tobytes() == two.indices.tobytes()
+
+
+def test_graph_is_that_of_search() -> None:
+    vectors = unit_rows(400, seed=6)
+    index = build_index(vectors)
+    graph = knn_graph(vectors, 6, index=index)
+    ids, distances = index.search(vectors, 7)
+    assert np.array_equal(ids[:, 0], np.arange(400))
+    assert np.array_equal(ids[:, 1:], graph.indices)
+    assert np.array_equal(distances[:, 1:], graph.distances)
+
+
+def test_wrong_arguments_are_named() -> None:
+    vectors = unit_rows(6, seed=7)
+    with pytest.raises(ValueError, match="k=0"):
+        knn_graph(vectors, 0)
+    with pytest.raises(ValueError, match="index: it holds 5 vectors"):
+        knn_graph(vectors, 2, index=build_index(vectors[:5]))
+    with pytest.raises(ValueError, match="under"):
+        knn_graph(vectors, 2, index=build_index(vectors, ids=np.arange(1, 7)))
