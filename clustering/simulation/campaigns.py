@@ -78,7 +78,7 @@ def campaign_requests(world: World, plan: CampaignPlan, n: int, *, rng: np.rando
         people = replace(people, volume=loads * rng.lognormal(0.0, 0.6, len(people)))
         blocks.append(_ordinary(world, plan, people, n_ordinary, rng=rng))
         if plan.schedule == "replaced":
-            blocks[-1] = _while_active(blocks[-1], pl.concat(blocks[:-1]))
+            blocks[-1] = _while_active(world, blocks[-1], pl.concat(blocks[:-1]))
     return pl.concat(blocks)
 
 
@@ -129,11 +129,12 @@ def _ordinary(
     return organic_requests(world, customers, n, rng=rng, label=label)
 
 
-def _while_active(ordinary: pl.DataFrame, extraction: pl.DataFrame) -> pl.DataFrame:
+def _while_active(world: World, ordinary: pl.DataFrame, extraction: pl.DataFrame) -> pl.DataFrame:
     """Move ordinary requests by whole days into the days between an account's first request and its ban."""
     active = extraction.group_by("account_id").agg(
         first=pl.col("time").min(), span=(pl.col("time").max() - pl.col("time").min()) // DAY_US * DAY_US
     )
     moved = pl.col("first") + (pl.col("time") - pl.col("first")) % pl.max_horizontal("span", DAY_US)
+    moved = pl.when(moved < world.window_us).then(moved).otherwise(moved - DAY_US)
     joined = ordinary.join(active, on="account_id", how="left", maintain_order="left")
     return joined.with_columns(time=pl.coalesce(moved, "time")).select(ordinary.columns)
