@@ -87,10 +87,8 @@ def project(
     graph
         kNN graph of all n rows. Used as it is when all rows are mapped; otherwise neighbours are
         searched again among the mapped rows, because most of a sampled row's neighbours are not on the map.
-    vectors
-        (n, d) unit vectors.
-    labels
-        (n,) family number, -1 for none.
+    vectors, labels
+        (n, d) unit vectors; (n,) family number, -1 for none.
     seed
         Decides the sample and the layout. The layout runs on one thread: UMAP is not reproducible on more.
     threads
@@ -103,11 +101,9 @@ def project(
     """
     settings = settings or ProjectionSettings()
     n = len(labels)
-    if len(vectors) != n or len(graph.indices) != n:
-        raise ValueError(
-            f"labels ({n} rows), vectors ({len(vectors)}) and graph ({len(graph.indices)}) "
-            "must have the same rows"
-        )
+    if not n == len(vectors) == len(graph.indices):
+        seen = f"labels ({n} rows), vectors ({len(vectors)}) and graph ({len(graph.indices)})"
+        raise ValueError(f"{seen} must have the same rows")
     rows = choose_rows(labels, seed=seed, settings=settings)
     mapped = vectors[rows]
     if len(rows) < n and len(rows) >= MIN_LAYOUT_POINTS:
@@ -168,8 +164,7 @@ def lay_out(graph: Graph, vectors: Floats, *, seed: int, settings: ProjectionSet
     """
     m = len(vectors)
     if m < MIN_LAYOUT_POINTS:
-        angles = 2 * np.pi * np.arange(m) / max(m, 1)
-        return np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32) * (m > 1)
+        return _circle(m)
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
     state = np.random.RandomState(seed)  # the type that UMAP asks for; not the global one
@@ -197,6 +192,12 @@ def lay_out(graph: Graph, vectors: Floats, *, seed: int, settings: ProjectionSet
         output_dens=False,
     )
     return np.ascontiguousarray(xy - xy.mean(axis=0), dtype=np.float32)
+
+
+def _circle(m: int) -> Floats:
+    angles = 2 * np.pi * np.arange(m) / max(m, 1)
+    xy: Floats = (np.column_stack([np.cos(angles), np.sin(angles)]) * (m > 1)).astype(np.float32)
+    return xy
 
 
 def _with_self(graph: Graph, n_neighbors: int) -> tuple[NDArray[np.int32], Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,44 +12,50 @@ from scripts.errors import guarded
 from scripts.progress import stage_bars
 from scripts.terminal import console, print_json
 
+if TYPE_CHECKING:
+    from clustering import Run
+
 TOP = 10  # families printed at the end of a run
+
+
+Logs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Request logs: Parquet, JSONL (.gz, .zst) or CSV; files, folders or globs.", show_default=False
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Run directory to write; complete or absent.", show_default=False)
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        "-c",
+        help="Where a column is, as NAME=PATH, for example prompt=body.text. Repeatable.",
+        show_default=False,
+    ),
+]
+Encoder = Annotated[str, typer.Option(help="static, transformer, or any sentence-transformers name or path.")]
+MinFamily = Annotated[int, typer.Option(min=2, help="Fewest requests of a family.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed and logs give the same tables.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use.", show_default="all that are free")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a run directory of other settings.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @guarded
 def run_command(
     context: typer.Context,
-    logs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Request logs: Parquet, JSONL (.gz, .zst) or CSV; files, folders or globs.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Run directory to write; complete or absent.", show_default=False),
-    ],
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--column",
-            "-c",
-            help="Where a column is, as NAME=PATH, for example prompt=body.text. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    encoder: Annotated[
-        str, typer.Option(help="static, transformer, or any sentence-transformers name or path.")
-    ] = "static",
-    min_family: Annotated[int, typer.Option(min=2, help="Fewest requests of a family.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed and logs give the same tables.")] = 0,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads to use.", show_default="all that are free")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a run directory of other settings.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    logs: Logs,
+    out: Out,
+    column: Column = None,
+    encoder: Encoder = "static",
+    min_family: MinFamily = 20,
+    seed: Seed = 0,
+    threads: Threads = None,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find the prompt families in request LOGS and rank them.
 
@@ -65,6 +71,10 @@ def run_command(
     with stage_bars() as progress:
         result = run(logs, out, settings=settings, progress=progress)
     seconds = time.monotonic() - started
+    _print_result(result, seconds, as_json=as_json)
+
+
+def _print_result(result: Run, seconds: float, *, as_json: bool) -> None:
     from scripts.queue_table import queue_json, queue_table, summary_line
 
     if as_json:
