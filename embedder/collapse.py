@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from embedder.normalise import normalise
 
@@ -30,6 +31,8 @@ KEY = ("key_high", "key_low")
 _PART_BYTES = 128 << 20
 # Texts of several batches are compared when this many wait.
 _WAITING_ROWS = 1 << 17
+# Texts whose normal forms are made in one go.
+_SLICE_ROWS = 1 << 16
 
 
 def prompt_id(system_text: str, text: str) -> str:
@@ -133,34 +136,28 @@ def _own_memory(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def collapse(raw: pl.DataFrame, counts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def collapse(raw: pl.DataFrame, n_requests: NDArray[np.int64]) -> tuple[pl.DataFrame, NDArray[np.uint32]]:
     """Distinct raw texts to distinct prompts.
 
     Parameters
     ----------
     raw
-        What ``DistinctTexts.collect`` gives.
-    counts
-        Columns ``KEY`` and ``len``, the requests of each raw text.
+        (r,) distinct raw texts: ``system_prompt``, ``prompt``.
+    n_requests
+        (r,) the requests of each.
 
     Returns
     -------
     prompts : pl.DataFrame
         Columns ``PROMPTS``, sorted by ``prompt_id``. The originals shown are the most frequent pair; ties go
         to the smallest prompt, then system prompt, in byte order.
-    rows : pl.DataFrame
-        Columns ``KEY`` and ``prompt_row`` (UInt32, position in ``prompts``).
+    prompt_rows : (r,) uint32
+        Position in ``prompts`` of each raw text.
     """
-    systems = raw.select("system_prompt").drop_nulls().unique()
-    systems = systems.with_columns(normalise(systems["system_prompt"]).alias("system_text"))
-    raw = raw.join(systems, on="system_prompt", how="left").join(counts, on=KEY)
-    raw = raw.with_columns(pl.col("system_text").fill_null(""), normalise(raw["prompt"]).alias("text"))
-    raw = raw.with_columns(pl.when(pl.col("system_text") != "").then("system_prompt").alias("system_prompt"))
-    pairs = zip(raw["system_text"].to_list(), raw["text"].to_list(), strict=True)
-    raw = raw.with_columns(
-        pl.Series("prompt_id", [prompt_id(system, text) for system, text in pairs], pl.String)
-    )
-    totals = raw.group_by("prompt_id").agg(n_requests=pl.col("len").sum().cast(pl.Int64), n_variants=pl.len())
+    raw = raw.select("system_prompt", "prompt").with_columns(pl.Series("len", n_requests, dtype=pl.Int64))
+    raw = raw.with_row_index("raw_row")
+    raw = pl.concat([_normal_forms(part) for part in raw.iter_slices(_SLICE_ROWS)])
+    totals = raw.group_by("prompt_id").agg(n_requests=pl.col("len").sum(), n_variants=pl.len())
     several = pl.col("n_variants") > 1
     raw = raw.join(totals, on="prompt_id")
     best = (
@@ -170,4 +167,18 @@ def collapse(raw: pl.DataFrame, counts: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     )
     prompts = pl.concat([raw.filter(~several), best]).select(PROMPTS.names()).cast(PROMPTS).sort("prompt_id")
     places = prompts.select("prompt_id").with_row_index("prompt_row")
-    return prompts, raw.select(*KEY, "prompt_id").join(places, on="prompt_id").select(*KEY, "prompt_row")
+    found = raw.select("raw_row", "prompt_id").join(places, on="prompt_id").sort("raw_row")
+    return prompts, found["prompt_row"].to_numpy()
+
+
+def _normal_forms(raw: pl.DataFrame) -> pl.DataFrame:
+    """Add ``system_text``, ``text`` and ``prompt_id``; a system prompt with an empty normal form is none."""
+    systems = raw.select("system_prompt").drop_nulls().unique()
+    systems = systems.with_columns(normalise(systems["system_prompt"]).alias("system_text"))
+    raw = raw.join(systems, on="system_prompt", how="left")
+    raw = raw.with_columns(pl.col("system_text").fill_null(""), normalise(raw["prompt"]).alias("text"))
+    pairs = zip(raw["system_text"].to_list(), raw["text"].to_list(), strict=True)
+    return raw.with_columns(
+        pl.when(pl.col("system_text") != "").then("system_prompt").alias("system_prompt"),
+        pl.Series("prompt_id", [prompt_id(system, text) for system, text in pairs], pl.String),
+    )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from embedder.collapse import KEY, DistinctTexts, collapse, with_keys
@@ -155,15 +156,23 @@ def _assemble(
 ) -> Corpus:
     requests = pl.concat(parts)
     parts.clear()
-    prompts, rows = collapse(texts.collect(), requests.group_by(KEY).len())
-    requests = requests.join(rows, on=KEY).drop(KEY)
-    accounts, principals, requests = account_tables(requests)
+    # Only the columns at hand are joined: a second copy of all the requests is what memory would run out for.
+    raw = texts.collect()
+    keys = raw.select(KEY).with_row_index("raw_row")
+    raw_rows = (
+        requests.select(KEY).join(keys, on=KEY, how="left", maintain_order="left")["raw_row"].to_numpy()
+    )
+    prompts, prompt_rows = collapse(raw, np.bincount(raw_rows, minlength=raw.height))
+    requests = requests.drop(KEY).with_columns(pl.Series("prompt_row", prompt_rows[raw_rows]))
+    accounts, principals, rows = account_tables(requests.select("account_id", "org_id"))
+    requests = requests.drop("account_id", "org_id").with_columns(rows)
     requests, n_made, n_renamed = identify(requests, prompts["prompt_id"], accounts["account_id"])
     return Corpus(
-        prompts=prompts,
-        requests=requests,
-        accounts=accounts,
-        principals=principals,
+        # One chunk each: where a table was put together must not show in a file written from it.
+        prompts=prompts.rechunk(),
+        requests=requests.rechunk(),
+        accounts=accounts.rechunk(),
+        principals=principals.rechunk(),
         rejected=rejected,
         n_rows_read=sum(file.n_rows for file in files),
         n_outside=n_outside,

@@ -23,13 +23,13 @@ _REQUEST_COLUMNS = (
 )
 
 
-def account_tables(requests: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def account_tables(owners: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Number accounts and principals.
 
     Parameters
     ----------
-    requests
-        Columns ``account_id`` (no nulls) and ``org_id`` among others.
+    owners
+        (n,) requests: columns ``account_id`` (no nulls) and ``org_id``.
 
     Returns
     -------
@@ -38,13 +38,12 @@ def account_tables(requests: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, 
     principals : pl.DataFrame
         ``principal_id``, distinct, in byte order: ``org:`` and the organisation where a request names one,
         else ``account:`` and the account, so that the two can never be mistaken for each other.
-    requests : pl.DataFrame
-        ``account_id`` and ``org_id`` replaced by ``account_row`` and ``principal_row`` (UInt32); rows in any
-        order.
+    rows : pl.DataFrame
+        (n,) ``account_row`` and ``principal_row`` (UInt32) of each request, in the order of ``owners``.
     """
-    accounts = requests.select("account_id").unique().sort("account_id")
-    orgs = requests.select("org_id").drop_nulls().unique().sort("org_id")
-    lone = requests.filter(pl.col("org_id").is_null()).select("account_id").unique().sort("account_id")
+    accounts = owners.select("account_id").unique().sort("account_id")
+    orgs = owners.select("org_id").drop_nulls().unique().sort("org_id")
+    lone = owners.filter(pl.col("org_id").is_null()).select("account_id").unique().sort("account_id")
     # "account:" comes before "org:", and a common prefix keeps the order of what follows it.
     principals = pl.concat(
         [
@@ -56,12 +55,13 @@ def account_tables(requests: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, 
         lone.with_row_index("lone_row"), on="account_id", how="left"
     )
     by_org = orgs.with_row_index("org_row", offset=lone.height)
-    numbered = (
-        requests.join(by_account, on="account_id")
-        .join(by_org, on="org_id", how="left")
-        .with_columns(principal_row=pl.coalesce("org_row", "lone_row"))
+    rows = (
+        owners.join(by_account, on="account_id", how="left", maintain_order="left")
+        .select("org_id", "account_row", "lone_row")
+        .join(by_org, on="org_id", how="left", maintain_order="left")
+        .select("account_row", principal_row=pl.coalesce("org_row", "lone_row"))
     )
-    return accounts, principals, numbered.drop("account_id", "org_id", "org_row", "lone_row")
+    return accounts, principals, rows
 
 
 def identify(
