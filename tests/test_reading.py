@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,6 @@ from log_files import FORMATS, make_rows, write_rows
 
 from embedder.reading import CANONICAL, REJECTED, LogError, delimited, jsonl, read_logs
 from embedder.reading.times import OUT_OF_RANGE, UNREADABLE
-
-MOMENT = datetime(2026, 4, 20, 12, 34, 56, 789012, tzinfo=UTC)
-MICROS = 1_776_688_496_789_012
 
 
 def read(path: Path | str, **options: Any) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
