@@ -1,7 +1,7 @@
-"""The map: UMAP of every family and a background sample, from the run's own kNN graph.
+"""The map: UMAP of every family and a background sample, on their kNN graph.
 
-In:  a kNN graph over distinct prompts, their unit vectors, and a family number per prompt (-1 =
-background). Out: the mapped rows and their plane coordinates. The same input, seed and versions give the
+In:  a family number per distinct prompt (-1 = background), and a function that gives rows their unit vectors.
+Out: the mapped rows, their kNN graph and their plane coordinates. The same input, seed and versions give the
 same bytes.
 
 A map is for looking at, never evidence: distances between separate islands, and their sizes, mean nothing.
@@ -9,26 +9,18 @@ A map is for looking at, never evidence: distances between separate islands, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from index import KnnGraph, knn_graph
 
 MIN_LAYOUT_POINTS = 5  # below this a neighbour graph has no shape to lay out
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-
-
-class Graph(Protocol):
-    """A kNN graph, self removed; -1 and inf where a neighbour is missing."""
-
-    @property
-    def indices(self) -> NDArray[np.int64]: ...
-
-    @property
-    def distances(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -63,18 +55,20 @@ class Projection:
     ----------
     rows
         (m,) rows of the input, ascending.
+    graph
+        Their kNN graph, by place in ``rows``.
     xy
         (m, 2) coordinates, finite, centred on the origin.
     """
 
     rows: Ints
+    graph: KnnGraph
     xy: Floats
 
 
 def project(
-    graph: Graph,
-    vectors: Floats,
     labels: Ints,
+    embed_rows: Callable[[Ints], Floats],
     *,
     seed: int,
     threads: int | None = None,
@@ -84,11 +78,10 @@ def project(
 
     Parameters
     ----------
-    graph
-        kNN graph of all n rows. Used as it is when all rows are mapped; otherwise neighbours are
-        searched again among the mapped rows, because most of a sampled row's neighbours are not on the map.
-    vectors, labels
-        (n, d) unit vectors; (n,) family number, -1 for none.
+    labels
+        (n,) family number, -1 for none.
+    embed_rows
+        Unit vectors (m, d) of m rows; asked only for the mapped ones.
     seed
         Decides the sample and the layout. The layout runs on one thread: UMAP is not reproducible on more.
     threads
@@ -97,20 +90,13 @@ def project(
     Raises
     ------
     ValueError
-        When the inputs disagree on the number of rows, or the settings are out of range.
+        When the settings are out of range.
     """
     settings = settings or ProjectionSettings()
-    n = len(labels)
-    if not n == len(vectors) == len(graph.indices):
-        seen = f"labels ({n} rows), vectors ({len(vectors)}) and graph ({len(graph.indices)})"
-        raise ValueError(f"{seen} must have the same rows")
     rows = choose_rows(labels, seed=seed, settings=settings)
-    mapped = vectors[rows]
-    if len(rows) < n and len(rows) >= MIN_LAYOUT_POINTS:
-        from index import knn_graph
-
-        graph = knn_graph(mapped, min(settings.n_neighbors, len(rows) - 1), seed=seed, threads=threads)
-    return Projection(rows, lay_out(graph, mapped, seed=seed, settings=settings))
+    vectors = embed_rows(rows)
+    graph = knn_graph(vectors, max(1, min(settings.n_neighbors, len(rows) - 1)), seed=seed, threads=threads)
+    return Projection(rows, graph, lay_out(graph, vectors, seed=seed, settings=settings))
 
 
 def choose_rows(labels: Ints, *, seed: int, settings: ProjectionSettings) -> Ints:
@@ -151,7 +137,7 @@ def _fair_cap(sizes: Ints, *, budget: int, most: int) -> int:
     return low
 
 
-def lay_out(graph: Graph, vectors: Floats, *, seed: int, settings: ProjectionSettings) -> Floats:
+def lay_out(graph: KnnGraph, vectors: Floats, *, seed: int, settings: ProjectionSettings) -> Floats:
     """Plane coordinates of a kNN graph's nodes: UMAP started from the first two principal components.
 
     The calls are those that ``UMAP(precomputed_knn=...)`` makes, in its order and with its random stream
@@ -200,7 +186,7 @@ def _circle(m: int) -> Floats:
     return xy
 
 
-def _with_self(graph: Graph, n_neighbors: int) -> tuple[NDArray[np.int32], Floats]:
+def _with_self(graph: KnnGraph, n_neighbors: int) -> tuple[NDArray[np.int32], Floats]:
     """UMAP's form of the graph: each node is its own first neighbour, missing ones lie at the farthest."""
     indices = np.asarray(graph.indices)[:, : n_neighbors - 1 if n_neighbors > 2 else 1]
     distances = np.asarray(graph.distances, dtype=np.float32)[:, : indices.shape[1]].copy()

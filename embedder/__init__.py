@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from embedder.corpus import Corpus, FileRecord, build_corpus
+from embedder.encoders import Encoder, load_encoder
 from embedder.lexical import lexical_vectors
 from embedder.normalise import normalise
 from embedder.reading import LogBatch, LogError, read_logs
 from embedder.shingles import SHINGLE_WORDS, ShingleTable
 from embedder.spans import SpanRule
+from embedder.static_model import default_cache_dir
+from embedder.vector_cache import VectorCache
+from embedder.vectors import embed
 from embedder.views import Views, build_views, cut, to_buffer, whole_texts
 from embedder.words import words_of
 
 __all__ = [
     "SHINGLE_WORDS",
     "Corpus",
+    "Encoder",
     "FileRecord",
     "LogBatch",
     "LogError",
     "ShingleTable",
     "SpanRule",
+    "VectorCache",
     "Views",
     "build_corpus",
     "build_views",
     "cut",
+    "default_cache_dir",
+    "embed",
     "lexical_vectors",
+    "load_encoder",
     "normalise",
     "read_logs",
     "to_buffer",

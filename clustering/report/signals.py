@@ -29,6 +29,10 @@ DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
         "Slot evenness",
         "how equally often the fillers of a slot are used; organic use is skewed",
     ),
+    "comembership": (
+        "Co-membership",
+        "share of its accounts that another family has, too, where that is beyond chance",
+    ),
     "devotion": ("Devotion", "share of its accounts' traffic that the family takes"),
 }
 

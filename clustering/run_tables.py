@@ -1,0 +1,157 @@
+"""Arrays of a run to the tables of its directory; the schemas are in ``clustering.tables``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clustering.campaigns import campaign_ids
+from clustering.evidence import Evidence
+from clustering.families import VIEW_NAMES, Families
+from clustering.projection import Projection
+from clustering.reasons import benign_explanation, family_reasons
+from clustering.scores import FLAG_LEVEL, q_values, ranked
+from clustering.tables import ASSIGNMENTS, FAMILIES, MAP, PROMPTS, SLOTS
+from clustering.templates import Template
+from embedder import Corpus, Views
+
+MAX_SCORE = 300.0  # -log10 of the smallest double
+_MAX_FILLERS = 1_000  # of a slot that are listed
+_MAX_SLOT_ROWS = 2_000_000
+
+
+def families_table(
+    corpus: Corpus, families: Families, templates: Sequence[Template], evidence: Evidence
+) -> pl.DataFrame:
+    """One row per family, in rank order."""
+    n = len(families.ids)
+    p = evidence.p_values
+    q = q_values(p)
+    flagged = q <= FLAG_LEVEL
+    frame = pl.DataFrame(
+        {
+            "label": np.arange(n),
+            "family_id": families.ids,
+            "score": np.minimum(-np.log10(np.maximum(p, 10**-MAX_SCORE)), MAX_SCORE) + 0.0,
+            "p_value": p,
+            "q_value": q,
+            "flagged": flagged,
+            "view": [VIEW_NAMES[view] for view in families.views],
+            "template": [template.text for template in templates],
+            "medoid_prompt": corpus.prompts["prompt"][families.medoids],
+            "campaign_id": pl.Series(campaign_ids(families.ids, evidence.groups, flagged), dtype=pl.String),
+            "benign_explanation": pl.Series(
+                [None if flagged[f] else benign_explanation(evidence, f) for f in range(n)], dtype=pl.String
+            ),
+            "reasons": pl.Series([family_reasons(evidence, f) for f in range(n)], dtype=pl.List(pl.String)),
+            **{
+                column: pl.Series(values).fill_nan(None)
+                for name, signal in evidence.signals.items()
+                for column, values in ((name, signal.effect), (name + "_p", signal.p_value))
+            },
+        }
+    )
+    frame = frame.join(_counts(corpus, families), on="label", how="left", maintain_order="left")
+    missing = [
+        pl.lit(None, dtype).alias(name) for name, dtype in FAMILIES.items() if name not in frame.columns
+    ]
+    return ranked(frame.with_columns(missing)).select(FAMILIES.names()).cast(dict(FAMILIES))
+
+
+def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
+    """Requests, prompts, accounts, principals and times of each family."""
+    sent = corpus.requests.select("prompt_row", "account_row", "principal_row", "timestamp").with_columns(
+        label=_label_of(corpus, families)
+    )
+    return (
+        sent.filter(pl.col("label") >= 0)
+        .group_by("label")
+        .agg(
+            n_requests=pl.len().cast(pl.Int64),
+            n_prompts=pl.col("prompt_row").n_unique().cast(pl.Int64),
+            n_accounts=pl.col("account_row").n_unique().cast(pl.Int64),
+            n_principals=pl.col("principal_row").n_unique().cast(pl.Int64),
+            first_seen=pl.col("timestamp").min(),
+            last_seen=pl.col("timestamp").max(),
+        )
+    )
+
+
+def _label_of(corpus: Corpus, families: Families) -> pl.Series:
+    return pl.Series(families.labels[corpus.requests["prompt_row"].to_numpy()])
+
+
+def _membership(families: Families) -> pl.DataFrame:
+    """Family id, strength and view of each distinct prompt; null, 0 and null for noise."""
+    of_family = pl.DataFrame(
+        {
+            "label": np.arange(len(families.ids)),
+            "family_id": families.ids,
+            "view": pl.Series([VIEW_NAMES[view] for view in families.views], dtype=pl.String),
+        }
+    )
+    members = pl.DataFrame({"label": families.labels, "strength": families.strengths})
+    return members.join(of_family, on="label", how="left", maintain_order="left").drop("label")
+
+
+def assignments_table(corpus: Corpus, families: Families) -> pl.DataFrame:
+    """One row per request, in the corpus' order."""
+    rows = corpus.requests["prompt_row"]
+    frame = corpus.requests.select("request_id", "timestamp").with_columns(
+        account_id=corpus.accounts["account_id"].gather(corpus.requests["account_row"]),
+        prompt_id=corpus.prompts["prompt_id"].gather(rows),
+    )
+    return frame.hstack(_membership(families)[rows]).select(ASSIGNMENTS.names()).cast(dict(ASSIGNMENTS))
+
+
+def prompts_table(corpus: Corpus, views: Views, families: Families) -> pl.DataFrame:
+    """One row per distinct prompt."""
+    frame = corpus.prompts.select("prompt_id", "system_prompt", "prompt", "n_requests", "n_variants")
+    frame = frame.with_columns(skeleton=views.skeleton).hstack(_membership(families))
+    return frame.select(PROMPTS.names()).cast(dict(PROMPTS))
+
+
+def slots_table(corpus: Corpus, families: Families, templates: Sequence[Template]) -> pl.DataFrame:
+    """Fillers per family and slot, most frequent first, at most a thousand of each slot."""
+    filled = pl.DataFrame(
+        [
+            (families.ids[f], f"slot_{k + 1}", int(row), filler)
+            for f, template in enumerate(templates)
+            for k, fillers in enumerate(template.fillers)
+            for row, filler in zip(template.rows, fillers, strict=True)
+            if filler
+        ],
+        schema={"family_id": pl.String, "slot": pl.String, "prompt_row": pl.UInt32, "filler": pl.String},
+        orient="row",
+    )
+    sent = corpus.requests.select("prompt_row", "account_row").join(filled, on="prompt_row")
+    return (
+        sent.group_by("family_id", "slot", "filler")
+        .agg(n_requests=pl.len(), n_accounts=pl.col("account_row").n_unique())
+        .sort("family_id", "slot", "n_requests", "filler", descending=[False, False, True, False])
+        .group_by("family_id", "slot", maintain_order=True)
+        .head(_MAX_FILLERS)
+        .select(SLOTS.names())
+        .cast(dict(SLOTS))
+    )
+
+
+def map_table(corpus: Corpus, families: Families, projection: Projection) -> pl.DataFrame:
+    """One row per mapped prompt, in the corpus' order."""
+    ids = corpus.prompts["prompt_id"][projection.rows]
+    names = np.array([*ids.to_list(), None], dtype=object)  # -1, a missing neighbour, takes the last
+    neighbours: NDArray[np.object_] = names[projection.graph.indices]
+    frame = corpus.prompts.select("prompt_id", "prompt", "n_requests")[projection.rows]
+    return (
+        frame.with_columns(
+            x=pl.Series(projection.xy[:, 0]),
+            y=pl.Series(projection.xy[:, 1]),
+            neighbours=pl.Series(neighbours.tolist(), dtype=pl.List(pl.String)).list.drop_nulls(),
+        )
+        .hstack(_membership(families)[projection.rows].select("family_id"))
+        .select(MAP.names())
+        .cast(dict(MAP))
+    )

@@ -1,0 +1,75 @@
+"""From signals to one p-value per family, a q-value, and the analyst's order.
+
+No single signal is safe: a benchmark deals even loads, a class is devoted, a cron job keeps flat hours, a menu of
+fill-ins is exchangeable. So a family must show *several* signs of one hand at once, and a swept space:
+
+- coordination: partial conjunction of the five signs of one hand (exchangeability, load equality, flat hours,
+  co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer than three are
+  real" (Benjamini and Heller 2008, Biometrics 64(4), eq. 2). With fewer than three measured, the log cannot
+  tell, and p = 1.
+- structure: the space is swept without repeats (union efficiency) or evenly (slot evenness); Bonferroni.
+- a pool: more than four principals.
+
+The largest of the three counts, so each must hold. Volume is no evidence; it orders ties.
+Tried and dropped: Cauchy's combination and Fisher's, by which one sign that a look-alike shares outvotes four
+that it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from clustering.signals import Signal
+
+FLAG_LEVEL = 0.05
+COORDINATION = ("exchangeability", "load_dispersion", "hour_flatness", "comembership", "devotion")
+STRUCTURE = ("union_efficiency", "slot_evenness")
+POOL = "principals"
+_N_CONJOINED = 3
+
+
+def combined_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """One p-value per group from its signals; missing evidence is left out, never guessed.
+
+    Parameters
+    ----------
+    signals : mapping of the names in COORDINATION, STRUCTURE and POOL
+
+    Returns
+    -------
+    (g,) float64 in [0, 1]
+    """
+    p = {name: signal.p_value for name, signal in signals.items()}
+    pool = np.nan_to_num(p[POOL], nan=1.0)
+    coordination = partial_conjunction([p[name] for name in COORDINATION], _N_CONJOINED)
+    structure = partial_conjunction([p[name] for name in STRUCTURE], 1)
+    return np.maximum(pool, np.maximum(coordination, structure))
+
+
+def partial_conjunction(p_values: Sequence[NDArray[np.float64]], at_least: int) -> NDArray[np.float64]:
+    """p-value of "fewer than ``at_least`` of the alternatives hold" per column; NaN entries are not counted."""
+    table = np.sort(np.stack(p_values), axis=0)  # NaN last
+    measured = (~np.isnan(table)).sum(axis=0)
+    corrected = (measured - at_least + 1) * table[at_least - 1]
+    return np.where(measured >= at_least, np.minimum(corrected, 1.0), 1.0)
+
+
+def q_values(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Benjamini and Hochberg 1995, over all families of a run."""
+    return np.asarray(false_discovery_control(p_values)) if len(p_values) else p_values
+
+
+def ranked(families: pl.DataFrame) -> pl.DataFrame:
+    """Families in the analyst's order, with ``rank`` from 1.
+
+    Flagged first, then by evidence, then by severity (requests), then by id.
+    """
+    order = families.sort(
+        ["flagged", "p_value", "n_requests", "family_id"], descending=[True, False, True, False]
+    )
+    return order.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))

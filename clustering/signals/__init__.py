@@ -1,0 +1,29 @@
+"""Signals: one pure function each, over all groups at once, with an effect and a p-value under a stated null."""
+
+from __future__ import annotations
+
+from clustering.signals.comembership import comembership
+from clustering.signals.devotion import devotion
+from clustering.signals.efficiency import union_efficiency
+from clustering.signals.evenness import slot_evenness
+from clustering.signals.exchangeability import exchangeability, paired_sample
+from clustering.signals.hours import hour_flatness
+from clustering.signals.loads import load_dispersion
+from clustering.signals.principals import FEWEST, principals
+from clustering.signals.traffic import Signal, Traffic, no_evidence
+
+__all__ = [
+    "FEWEST",
+    "Signal",
+    "Traffic",
+    "comembership",
+    "devotion",
+    "exchangeability",
+    "hour_flatness",
+    "load_dispersion",
+    "no_evidence",
+    "paired_sample",
+    "principals",
+    "slot_evenness",
+    "union_efficiency",
+]

@@ -1,0 +1,56 @@
+"""K7, co-membership: which families share principals beyond chance?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.stats import poisson
+
+from clustering.signals.principals import FEWEST
+from clustering.signals.traffic import Signal, Traffic, no_evidence
+
+LINK_LEVEL = 0.01  # chance of one false link among all pairs that share a principal
+_LEAST_OVERLAP = 0.5  # of the smaller family's principals
+
+
+def comembership(traffic: Traffic) -> tuple[Signal, NDArray[np.int64]]:
+    """Principals that families share, and the linked families.
+
+    Null model: memberships are dealt at random, but every principal keeps the number k of its families and
+    every family the number A of its principals, so that busy principals meet everywhere: two families share
+    A_i A_j sum(k (k - 1)) / (sum k)**2 principals (Chung and Lu 2002, PNAS 99(25), on the bipartite graph; the
+    stochastic degree model of Neal 2014, Social Networks 39). p of a pair is the Poisson upper tail of the
+    principals they share, Bonferroni over all pairs that share one.
+
+    Returns
+    -------
+    signal : Signal
+        Effect: largest share of a family's principals that one linked family shares, 0 without a link. p: its
+        most telling link's; 1 without one.
+    links : (l, 2) int64
+        Linked pairs i < j: p <= LINK_LEVEL and half of the smaller family's principals shared.
+    """
+    out = no_evidence(traffic.n_groups)
+    inside = traffic.groups >= 0
+    pairs = np.unique(np.stack([traffic.groups[inside], traffic.principals[inside]]), axis=1)
+    size = np.bincount(pairs[0], minlength=traffic.n_groups)
+    pairs = pairs[:, size[pairs[0]] >= FEWEST]
+    shape = (traffic.n_groups, len(traffic.loads))
+    member = csr_matrix((np.ones(pairs.shape[1]), (pairs[0], pairs[1])), shape=shape)
+    shared = (member @ member.T).tocoo()
+    above = shared.row < shared.col
+    i, j, overlap = shared.row[above], shared.col[above], shared.data[above]
+    if len(i) == 0:
+        return out, np.zeros((0, 2), np.int64)
+    families_of = np.bincount(pairs[1]).astype(np.float64)
+    meeting = (families_of * (families_of - 1)).sum() / families_of.sum() ** 2
+    expected = size[i].astype(np.float64) * size[j] * meeting
+    p = np.minimum(1.0, poisson.sf(overlap - 1, expected) * len(i))
+    share = overlap / np.minimum(size[i], size[j])
+    linked = (p <= LINK_LEVEL) & (share >= _LEAST_OVERLAP) & (overlap >= FEWEST)
+    signal = Signal(np.where(size >= FEWEST, 0.0, np.nan), np.where(size >= FEWEST, 1.0, np.nan))
+    for one in (i[linked], j[linked]):
+        np.minimum.at(signal.p_value, one, p[linked])
+        np.maximum.at(signal.effect, one, (overlap[linked] / size[one]))
+    return signal, np.stack([i[linked], j[linked]], axis=1).astype(np.int64)

@@ -1,0 +1,42 @@
+"""K3, load equality: do the accounts carry even loads, as a work queue deals them, or people's uneven ones?"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import chi2
+
+from clustering.signals.principals import FEWEST
+from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence, principal_counts
+
+_N_DRAWS = 999
+_MOST_PRINCIPALS = 2_000  # drawn at a time; a larger pool is compared by a sample of its accounts
+_SMALLEST_MEAN = 1.2  # nearly everyone sent one: equal by arithmetic
+
+
+def load_dispersion(traffic: Traffic, *, seed: int) -> Signal:
+    """Variance over mean of the requests per principal.
+
+    Null model: how often a person uses a thing has a geometric law (every use may be the last; the law of
+    largest entropy for its mean), or a more uneven one. p is the share of 999 draws of as many principals,
+    with the same mean, that are at least as even; beyond the draws, of the scaled chi-square with their moments.
+    """
+    out = no_evidence(traffic.n_groups)
+    for group, rows in traffic.each_group():
+        _, counts = principal_counts(traffic, rows)
+        if len(counts) < FEWEST:
+            continue
+        if len(counts) > _MOST_PRINCIPALS:
+            counts = counts[np.linspace(0, len(counts) - 1, _MOST_PRINCIPALS).astype(np.int64)]
+        mean = counts.mean()
+        out.effect[group] = counts.var(ddof=1) / mean
+        if mean < _SMALLEST_MEAN:
+            continue
+        # A generator of the group's own, so that its p does not depend on the other groups.
+        draws = np.random.default_rng([seed, len(counts), int(counts.sum())]).geometric(
+            1 / mean, (_N_DRAWS, len(counts))
+        )
+        null = draws.var(axis=1, ddof=1) / draws.mean(axis=1)
+        freedom = 2 * null.mean() ** 2 / null.var()
+        tail = float(chi2.cdf(out.effect[group] * freedom / null.mean(), freedom))
+        out.p_value[group] = drawn_p_value(int((null <= out.effect[group]).sum()), _N_DRAWS, tail)
+    return out

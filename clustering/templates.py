@@ -1,0 +1,171 @@
+"""Each family's template: its fixed words, and slots with what fills them.
+
+The medoid's words are aligned with those of a sample of members; a word that nearly all of them share in order
+is fixed, the gaps between fixed runs are slots ``{slot_1}``, ``{slot_2}``, ... Every member is then aligned with
+the fixed words alone, and what stands in its gaps are its fillers. Braces of the prompts themselves are
+doubled, as in Python's format strings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clustering.alignment import common_blocks
+from embedder import words_of
+
+N_ALIGNED = 64  # members that decide which words are fixed
+N_FILLED = 2_000  # members whose fillers are read
+_FIXED_SHARE = 0.9  # of the aligned members hold a fixed word
+_MIN_FIXED_RUN = 2  # a lone common word ("the") is no template
+_MOST_WORDS = 4_000
+FILLER_CHARS = 200
+_NO_SLOT = -1
+_AROUND = " \t\n\x1e.,;:!?\"'()[]#*-"
+
+
+@dataclass(frozen=True)
+class Template:
+    """Template of one family.
+
+    Attributes
+    ----------
+    text : str
+        Fixed text with ``{slot_i}`` in each gap.
+    fillers : list of (m,) object arrays, one per slot
+        Filler of each member that was read; ``""`` where the gap is empty.
+    rows : (m,) int64
+        Those members' prompt rows.
+    """
+
+    text: str
+    fillers: list[list[str]]
+    rows: NDArray[np.int64]
+
+
+def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> Template:
+    """Template and fillers of one family.
+
+    Parameters
+    ----------
+    texts : (n,) String series
+        Whole texts of all distinct prompts.
+    rows : (m,) int64, ascending
+        The family's members.
+    medoid : int
+        Row of the member that the template is read from.
+
+    Returns
+    -------
+    Template
+        Deterministic; members beyond ``N_FILLED`` are left out evenly.
+    """
+    text = texts[medoid]
+    hashes, starts, ends = words_of(text)
+    hashes, starts, ends = hashes[:_MOST_WORDS], starts[:_MOST_WORDS], ends[:_MOST_WORDS]
+    others = [words_of(texts[int(row)])[0][:_MOST_WORDS] for row in evenly(rows[rows != medoid], N_ALIGNED)]
+    fixed = _fixed_words(hashes, others)
+    runs = _runs(fixed)
+    slots = _slots(runs, len(hashes))
+    data = text.encode()
+    members = evenly(rows, N_FILLED)
+    fillers = [
+        _fill(texts[int(row)], [hashes[i] for i in np.flatnonzero(fixed)], runs, slots) for row in members
+    ]
+    # A gap that no member fills is punctuation between two fixed runs, not a slot.
+    used = [k for k in range(len(slots)) if any(f[k] for f in fillers)]
+    pieces = _pieces(data, (starts, ends), runs, [slots[k] for k in used])
+    return Template(pieces, [[f[k] for f in fillers] for k in used], members)
+
+
+def evenly(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """At most n of the rows, evenly spread over their order."""
+    if len(rows) <= n:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
+
+
+def _fixed_words(hashes: list[int], others: list[list[int]]) -> NDArray[np.bool_]:
+    """Which words of the medoid nearly all others hold, in runs of at least two."""
+    support = np.zeros(len(hashes), np.int64)
+    for other in others:
+        for start, _, length in common_blocks(hashes, other):
+            support[start : start + length] += 1
+    fixed = support >= _FIXED_SHARE * len(others)
+    for first, last in _runs(fixed):
+        if last - first < min(_MIN_FIXED_RUN, len(hashes)):
+            fixed[first:last] = False
+    return fixed
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Half-open ranges of consecutive true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _slots(runs: list[tuple[int, int]], n_words: int) -> list[int]:
+    """Gaps as the number of fixed runs before each: 0 = before the first, len(runs) = after the last."""
+    return list(range(len(runs) + 1)) if n_words else [0]
+
+
+def _fill(text: str, fixed: list[int], runs: list[tuple[int, int]], slots: list[int]) -> list[str]:
+    """The text in each gap of a member, stripped; where a fixed run is missing its gaps grow together."""
+    hashes, starts, ends = words_of(text)
+    hashes = hashes[:_MOST_WORDS]
+    ends_of_runs = np.cumsum([last - first for first, last in runs])
+    first_word = np.full(len(runs), _NO_SLOT)
+    last_word = np.full(len(runs), _NO_SLOT)
+    for start, there, length in common_blocks(fixed, hashes):
+        for i in range(length):
+            run = int(np.searchsorted(ends_of_runs, start + i, side="right"))
+            first_word[run] = there + i if first_word[run] == _NO_SLOT else first_word[run]
+            last_word[run] = there + i
+    data = text.encode()
+    out, begin = [], 0
+    for slot in slots:
+        found = slot < len(runs) and first_word[slot] != _NO_SLOT
+        if slot < len(runs) and not found:
+            out.append("")
+            continue
+        stop = int(starts[first_word[slot]]) if found else len(data)
+        out.append(_trimmed(data[begin:stop].decode("utf-8", "ignore")))
+        begin = int(ends[last_word[slot]]) if found else stop
+    return out
+
+
+def _trimmed(filler: str) -> str:
+    """A filler without white space and punctuation around it, cut to FILLER_CHARS; "" when it holds no word."""
+    core = filler.strip(_AROUND)
+    return core[:FILLER_CHARS] if any(char.isalnum() for char in core) else ""
+
+
+def _pieces(
+    data: bytes,
+    spans: tuple[NDArray[np.int64], NDArray[np.int64]],
+    runs: list[tuple[int, int]],
+    slots: list[int],
+) -> str:
+    """The medoid's fixed text with a marker in each used gap."""
+    starts, ends = spans
+    text, number = "", 0
+    for gap in range(len(runs) + 1):
+        begin = ends[runs[gap - 1][1] - 1] if gap > 0 else 0
+        between = _escaped(data[begin : starts[runs[gap][0]] if gap < len(runs) else len(data)])
+        if gap in slots:
+            number += 1
+            core = between.strip(_AROUND)
+            before, after = between.split(core, 1) if core else (between, " ")
+            text += f"{before}{{slot_{number}}}{after}"
+        elif 0 < gap < len(runs):
+            text += between
+        if gap < len(runs):
+            text += _escaped(data[starts[runs[gap][0]] : ends[runs[gap][1] - 1]])
+    return text.strip()
+
+
+def _escaped(piece: bytes) -> str:
+    return piece.decode("utf-8", "ignore").replace("\x1e", "\n").replace("{", "{{").replace("}", "}}")
