@@ -92,13 +92,17 @@ def ids_of(engine: Any) -> NDArray[np.int64]:
     if is_flat(engine):
         held: NDArray[np.int64] = faiss.vector_to_array(engine.id_map).astype(np.int64)
         return held
-    lists = engine.invlists
-    parts = [
-        faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)).copy()
-        for number in range(engine.nlist)
-        if lists.list_size(number)
-    ]
-    return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, dtype=np.int64)
+    parts = [ids_of_list(engine, number) for number in range(engine.nlist)]
+    return np.concatenate(parts)
+
+
+def ids_of_list(engine: Any, number: int) -> NDArray[np.int64]:
+    """The ids in one list of an inverted file."""
+    size = engine.invlists.list_size(number)
+    if size == 0:
+        return np.empty(0, dtype=np.int64)
+    held: NDArray[np.int64] = faiss.rev_swig_ptr(engine.invlists.get_ids(number), size).astype(np.int64)
+    return held
 
 
 def choose_effort(

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.checks import checked_vectors
-from index.faiss_engine import SPARE, faiss_threads
+from index.faiss_engine import SPARE
+from index.list_search import candidates_by_list
 from index.ranking import rank_candidates
 from index.vector_index import VectorIndex, build_index
-
-_BLOCK_ROWS = 8_192  # fixed: a block's size may decide the last bit of a matrix product, and so a tie
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,14 @@ def knn_graph(
     seed, threads, recall_target
         See `build_index`.
     on_progress
-        Called after each block of 8,192 rows with the number of rows done, and n.
+        Called with the number of rows done, and n: after each eighth, or 32,768 rows.
 
     Returns
     -------
-    The same graph for the same arguments on one machine, with one number of threads; exact up to 10,000
-    vectors. Memory beside the vectors and the index: 12 bytes times n k. Where more vectors tie at the k-th
-    distance than fit, the smallest rows among those the index returned are kept.
+    The same graph for the same arguments on one machine; given the index, whatever the number of threads (the
+    k-means of a large index may round otherwise with another number). Exact up to 10,000 vectors. Memory
+    beside the vectors and the index: 12 bytes times n k. Where more vectors tie at the k-th distance than
+    fit, the smallest rows among those looked at are kept.
 
     Raises
     ------
@@ -89,19 +89,15 @@ def knn_graph(
         )
     indices = np.full((n, k), -1, dtype=np.int64)
     distances = np.full((n, k), np.inf, dtype=np.float32)
+
+    def rank(rows: slice, found: NDArray[np.int64]) -> None:
+        own = np.arange(rows.start, rows.stop)
+        indices[rows], distances[rows] = rank_candidates(vectors[rows], vectors, found, k=k, excluded=own)
+
     n_candidates = min(n, k + 1 + SPARE)
-    with faiss_threads(threads) as n_threads:
-        for start in range(0, n, _BLOCK_ROWS):
-            rows = slice(start, min(start + _BLOCK_ROWS, n))
-            _, found = index.engine.search(vectors[rows], n_candidates)
-            indices[rows], distances[rows] = rank_candidates(
-                vectors[rows],
-                vectors,
-                found,
-                k=k,
-                excluded=np.arange(rows.start, rows.stop),
-                threads=n_threads,
-            )
-            if on_progress is not None:
-                on_progress(rows.stop, n)
+    for rows in candidates_by_list(
+        index.engine, vectors, n_candidates=n_candidates, threads=threads, on_part=rank
+    ):
+        if on_progress is not None:
+            on_progress(rows.stop, n)
     return KnnGraph(indices=indices, distances=distances, recall=index.recall)

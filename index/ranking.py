@@ -9,27 +9,19 @@ cosine distance d(a, b) = 1 - a.b / (|a| |b|), in [0, 2]; 1 where a or b is zero
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from index.compiled import compiled
 
 RESOLUTION = 1e-6  # distances are multiples of it: ten times the rounding error of a float32 dot product
 _STEPS = 1_000_000  # 1 / RESOLUTION
 _BLOCK_ROWS = 2_048
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-
-def _compiled(*, fastmath: bool | set[str] = False) -> Callable[[_Function], _Function]:
-    """numba.njit, typed; `fastmath` may reorder a sum once at compile time, never by what it sums."""
-    return cast("Callable[[_Function], _Function]", njit(cache=True, nogil=True, fastmath=fastmath))
-
-
-@_compiled(fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> np.float32:
     total = np.float32(0)
     for i in range(a.shape[0]):
@@ -37,7 +29,7 @@ def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> np.float32:
     return total
 
 
-@_compiled()
+@compiled()
 def _rank_rows(
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],
