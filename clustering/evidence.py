@@ -1,8 +1,9 @@
-"""Every signal of every family, and of the groups of families that share their principals.
+"""Every signal of every family, and the signs of one hand of the groups that share their principals.
 
-A family is weighed alone and, when it is linked to others, together with them: a pool that spreads one sweep over
-seven templates shows its even loads and flat hours only over all seven. The better of the two counts, doubled
-for having looked twice.
+Whether a space is swept is asked of each family alone. Whether one hand coordinates the accounts is asked of the
+family and, when it is linked to others, of the linked families together: a pool that spreads one sweep over seven
+templates shows its even loads and flat hours only over all seven. The better of the two counts, doubled for
+having looked twice.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from clustering.campaigns import linked_groups
-from clustering.scores import combined_p_values
+from clustering.scores import combined_p_values, coordination_p_values
 from clustering.signals import (
     FEWEST,
     Signal,
@@ -30,20 +32,7 @@ from clustering.signals import (
     union_efficiency,
 )
 
-
-@dataclass(frozen=True)
-class Payloads:
-    """What each prompt says outside its skeleton.
-
-    Attributes
-    ----------
-    n_words : (n_prompts,) int64
-    embed_rows : function
-        Unit (or zero) payload vectors of prompt rows.
-    """
-
-    n_words: NDArray[np.int64]
-    embed_rows: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+_N_PEOPLE = 20_000  # requests that show how far people keep to their own subjects
 
 
 @dataclass(frozen=True)
@@ -53,12 +42,12 @@ class Evidence:
     Attributes
     ----------
     signals : mapping of name to Signal
-        Per family; where the family's group is the better evidence, the group's.
+        Per family; the signs of one hand are the group's where those are the better evidence.
     p_values : (f,) float64
     groups : (f,) int64
         Group of each family, 0..g-1.
     pooled : (f,) bool
-        Whether signals and p-value are the group's.
+        Whether they are.
     """
 
     signals: Mapping[str, Signal]
@@ -69,8 +58,8 @@ class Evidence:
 
 def weigh(
     traffic: Traffic,
-    payloads: Payloads,
     fillers: Sequence[Sequence[NDArray[np.int64]]],
+    payloads: tuple[pl.Series, Callable[[pl.Series], NDArray[np.float32]]],
     *,
     templated: NDArray[np.bool_],
     seed: int,
@@ -81,60 +70,77 @@ def weigh(
     ----------
     traffic : Traffic
         Grouped by family.
-    payloads : Payloads
     fillers : per family, per slot, (V,) int64
         Distinct prompts per value.
+    payloads : (n_prompts,) String series, and a function
+        What each prompt says beyond its family's template, null where that was not read; and its encoder, m
+        texts to (m, d) unit vectors.
     templated : (f,) bool
         Families found by their skeleton: their requests say nothing about people's own subjects.
     seed : int
         Of samples and draws.
     """
-    together, links = comembership(traffic)
-    groups = linked_groups(traffic, links)
     people = np.flatnonzero((traffic.groups < 0) | ~templated[traffic.groups])
     vectors, vector_of, people = _payload_vectors(traffic, payloads, people, seed)
 
-    def signals(of: Traffic, of_fillers: Sequence[Sequence[NDArray[np.int64]]]) -> dict[str, Signal]:
+    def coordination(of: Traffic, shared: Signal) -> dict[str, Signal]:
         return {
-            "principals": principals(of),
-            "union_efficiency": union_efficiency(of, payloads.n_words),
             "exchangeability": exchangeability(of, vectors, vector_of, people),
             "load_dispersion": load_dispersion(of, seed=seed),
             "hour_flatness": hour_flatness(of, seed=seed),
-            "slot_evenness": slot_evenness(of, of_fillers),
+            "comembership": shared,
             "devotion": devotion(of),
         }
 
-    alone = {**signals(traffic, fillers), "comembership": together}
-    sizes = np.bincount(groups)
-    several = np.flatnonzero(sizes > 1)
-    if len(several) == 0:
-        return Evidence(alone, combined_p_values(alone), groups, np.zeros(len(groups), bool))
-    number = np.full(len(sizes), -1)
-    number[several] = np.arange(len(several))
-    pooled_traffic = traffic.regrouped(number[groups], len(several))
-    pooled_fillers = [[v for f in np.flatnonzero(groups == g) for v in fillers[f]] for g in several]
-    pooled = {
-        **signals(pooled_traffic, pooled_fillers),
-        "comembership": _strongest(together, number[groups], len(several)),
+    shared, links = comembership(traffic)
+    alone = coordination(traffic, shared)
+    others = {
+        "principals": principals(traffic),
+        "union_efficiency": union_efficiency(traffic),
+        "slot_evenness": slot_evenness(traffic, fillers),
     }
-    return _better(alone, pooled, groups, number[groups])
+    groups = linked_groups(traffic, links)
+    several = np.flatnonzero(np.bincount(groups) > 1)
+    if len(several) == 0:
+        nobody = np.zeros(len(groups), bool)
+        return Evidence({**others, **alone}, combined_p_values({**others, **alone}), groups, nobody)
+    number = np.full(int(groups.max()) + 1, -1)
+    number[several] = np.arange(len(several))
+    group_of = number[groups]
+    pooled = coordination(
+        traffic.regrouped(group_of, len(several)), _strongest(shared, group_of, len(several))
+    )
+    use, doubled = _better(alone, pooled, group_of)
+    signals = {
+        name: Signal(
+            np.where(use, pooled[name].effect[group_of], alone[name].effect),
+            np.where(use, pooled[name].p_value[group_of], alone[name].p_value),
+        )
+        for name in alone
+    }
+    p = combined_p_values({**others, **signals}, looks=doubled)
+    return Evidence({**others, **signals}, p, groups, use)
 
 
 def _payload_vectors(
-    traffic: Traffic, payloads: Payloads, people: NDArray[np.int64], seed: int
+    traffic: Traffic,
+    payloads: tuple[pl.Series, Callable[[pl.Series], NDArray[np.float32]]],
+    people: NDArray[np.int64],
+    seed: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Vectors of the payloads that exchangeability needs, where each prompt's is, and the people's rows."""
-    people = paired_sample(traffic, people, seed=seed, n_requests=20_000)
+    texts, encode = payloads
+    said = (texts.fill_null("") != "").to_numpy()
+    people = paired_sample(traffic, people, seed=seed, n_requests=_N_PEOPLE)
     rows = [people]
     for _, members in traffic.each_group():
         if len(np.unique(traffic.principals[members])) >= FEWEST:
-            rows.append(paired_sample(traffic, members, seed=seed))
+            rows.append(paired_sample(traffic, members[said[traffic.prompts[members]]], seed=seed))
     wanted = np.unique(traffic.prompts[np.concatenate(rows)])
-    wanted = wanted[payloads.n_words[wanted] > 0]
-    vectors = payloads.embed_rows(wanted)
+    wanted = wanted[said[wanted]]
+    vectors = encode(texts[wanted])
     known = np.flatnonzero(np.einsum("ij,ij->i", vectors, vectors) > 0)
-    vector_of = np.full(len(payloads.n_words), -1, np.int64)
+    vector_of = np.full(len(texts), -1, np.int64)
     vector_of[wanted[known]] = known
     return vectors, vector_of, people
 
@@ -149,21 +155,9 @@ def _strongest(signal: Signal, group_of: NDArray[np.int64], n_groups: int) -> Si
 
 
 def _better(
-    alone: Mapping[str, Signal],
-    pooled: Mapping[str, Signal],
-    groups: NDArray[np.int64],
-    number: NDArray[np.int64],
-) -> Evidence:
-    """Per family its own evidence or its group's, whichever is stronger, at twice its p."""
-    linked = number >= 0
-    own, theirs = combined_p_values(alone), combined_p_values(pooled)[number]
-    use = linked & (theirs <= own)
-    p = np.where(linked, np.minimum(1.0, 2 * np.minimum(own, theirs)), own)
-    signals = {
-        name: Signal(
-            np.where(use, pooled[name].effect[number], alone[name].effect),
-            np.where(use, pooled[name].p_value[number], alone[name].p_value),
-        )
-        for name in alone
-    }
-    return Evidence(signals, p, groups, use)
+    alone: Mapping[str, Signal], pooled: Mapping[str, Signal], group_of: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Families whose group shows one hand better than they do, and how often each was looked at."""
+    linked = group_of >= 0
+    use = linked & (coordination_p_values(pooled)[group_of] <= coordination_p_values(alone))
+    return use, np.where(linked, 2, 1)

@@ -23,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.assign import save_assigner
-from clustering.evidence import Evidence, Payloads, weigh
+from clustering.evidence import Evidence, weigh
 from clustering.families import Families, FamilySettings, find_families
 from clustering.projection import Projection, project
 from clustering.report import write_report
@@ -64,7 +64,7 @@ class RunSettings:
     columns
         Pairs (name, path): where a column is, when its name is another.
     force
-        Replace a run directory that other logs or settings made.
+        Replace a run directory that is there.
     """
 
     encoder: str = "static"
@@ -200,23 +200,27 @@ def _write_tables(
     """Every stage from the corpus to the map, each table written as soon as it is known."""
     cache = VectorCache(default_cache_dir() / "vectors")
 
-    def embedding(texts: pl.Series, stage: str) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
-        def embed_rows(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def embed_texts(stage: str) -> Callable[[pl.Series], NDArray[np.float32]]:
+        def vectors_of(texts: pl.Series) -> NDArray[np.float32]:
             return embed(
-                texts[rows].to_list(), None, encoder, cache=cache,
+                texts.to_list(),
+                None,
+                encoder,
+                cache=cache,
                 on_progress=lambda done, total: clock.tell(stage, done, total, "texts"),
-            )  # fmt: skip
+            )
 
-        return embed_rows
+        return vectors_of
+
+    def embed_rows(stage: str) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+        return lambda rows: embed_texts(stage)(views.whole[rows])
 
     corpus.rejected.cast(dict(REJECTED)).write_parquet(folder / "rejected.parquet")
     with clock.stage("views"):
         views = build_views(corpus.prompts, corpus.requests, min_texts=max(2, settings.min_family // 2))
     with clock.stage("families"):
         family_settings = FamilySettings(settings.min_family, settings.seed, settings.threads)
-        families = find_families(
-            corpus.prompts, views, embedding(views.whole, "families"), settings=family_settings
-        )
+        families = find_families(corpus.prompts, views, embed_rows("families"), settings=family_settings)
         assignments_table(corpus, families).write_parquet(folder / "assignments.parquet")
         prompts_table(corpus, views, families).write_parquet(folder / "prompts.parquet")
         save_assigner(folder, views, families)
@@ -224,12 +228,17 @@ def _write_tables(
         templates = _templates(views, families, clock)
         slots_table(corpus, families, templates).write_parquet(folder / "slots.parquet")
     with clock.stage("signals"):
-        payloads = Payloads(_n_words(views.payload), embedding(views.payload, "signals"))
-        evidence = _evidence(corpus, families, templates, payloads, settings)
+        evidence = _evidence(
+            corpus,
+            families,
+            templates,
+            (_payloads(views.whole, families, templates), embed_texts("signals")),
+            settings.seed,
+        )
         families_table(corpus, families, templates, evidence).write_parquet(folder / "families.parquet")
     with clock.stage("map"):
         projection: Projection = project(
-            families.labels, embedding(views.whole, "map"), seed=settings.seed, threads=settings.threads
+            families.labels, embed_rows("map"), seed=settings.seed, threads=settings.threads
         )
         map_table(corpus, families, projection).write_parquet(folder / "map.parquet")
 
@@ -246,7 +255,11 @@ def _templates(views: Views, families: Families, clock: _Clock) -> list[Template
 
 
 def _evidence(
-    corpus: Corpus, families: Families, templates: list[Template], payloads: Payloads, settings: RunSettings
+    corpus: Corpus,
+    families: Families,
+    templates: list[Template],
+    payloads: tuple[pl.Series, Callable[[pl.Series], NDArray[np.float32]]],
+    seed: int,
 ) -> Evidence:
     requests = corpus.requests
     prompts = requests["prompt_row"].to_numpy().astype(np.int64)
@@ -259,15 +272,20 @@ def _evidence(
         len(families.ids),
     )
     fillers = [[_frequencies(slot) for slot in template.fillers] for template in templates]
-    return weigh(traffic, payloads, fillers, templated=families.views == 0, seed=settings.seed)
+    return weigh(traffic, fillers, payloads, templated=families.views == 0, seed=seed)
+
+
+def _payloads(whole: pl.Series, families: Families, templates: list[Template]) -> pl.Series:
+    """What each prompt says beyond its family's template; the whole text outside of families, null if not read."""
+    texts = pl.Series(np.where(families.labels < 0, whole.to_numpy(), None), dtype=pl.String).to_list()
+    for template in templates:
+        for place, row in enumerate(template.rows):
+            texts[row] = "\n".join(slot[place] for slot in template.fillers)
+    return pl.Series(texts, dtype=pl.String)
 
 
 def _frequencies(fillers: list[str]) -> NDArray[np.int64]:
     return np.unique([filler for filler in fillers if filler], return_counts=True)[1]
-
-
-def _n_words(payload: pl.Series) -> NDArray[np.int64]:
-    return payload.str.count_matches(r"\S+").to_numpy().astype(np.int64)
 
 
 def _fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder) -> str:
@@ -289,12 +307,11 @@ def _finished(out: Path, fingerprint: str, *, force: bool) -> Run | None:
         return None
     if not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file()):
         raise RunError(f"{out}: exists and is not a run directory; give another --out")
-    if (out / MANIFEST).is_file():
-        if json.loads((out / MANIFEST).read_text(encoding="utf-8")).get("fingerprint") == fingerprint:
-            return load_run(out)
-        if not force:
-            raise RunError(f"{out}: holds a run of other logs or settings; give another --out, or --force")
-    return None
+    if force or not any(out.iterdir()):
+        return None
+    if json.loads((out / MANIFEST).read_text(encoding="utf-8")).get("fingerprint") == fingerprint:
+        return load_run(out)
+    raise RunError(f"{out}: holds a run of other logs or settings; give another --out, or --force")
 
 
 def _fresh_partial(out: Path) -> Path:

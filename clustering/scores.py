@@ -33,22 +33,30 @@ POOL = "principals"
 _N_CONJOINED = 3
 
 
-def combined_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
-    """One p-value per group from its signals; missing evidence is left out, never guessed.
+def combined_p_values(
+    signals: Mapping[str, Signal], *, looks: NDArray[np.int64] | int = 1
+) -> NDArray[np.float64]:
+    """One p-value per family from its signals; missing evidence is left out, never guessed.
 
     Parameters
     ----------
     signals : mapping of the names in COORDINATION, STRUCTURE and POOL
+    looks : (f,) int64 or int
+        How many times one hand was looked for (Bonferroni).
 
     Returns
     -------
-    (g,) float64 in [0, 1]
+    (f,) float64 in [0, 1]
     """
-    p = {name: signal.p_value for name, signal in signals.items()}
-    pool = np.nan_to_num(p[POOL], nan=1.0)
-    coordination = partial_conjunction([p[name] for name in COORDINATION], _N_CONJOINED)
-    structure = partial_conjunction([p[name] for name in STRUCTURE], 1)
+    pool = np.nan_to_num(signals[POOL].p_value, nan=1.0)
+    structure = partial_conjunction([signals[name].p_value for name in STRUCTURE], 1)
+    coordination = np.minimum(1.0, looks * coordination_p_values(signals))
     return np.maximum(pool, np.maximum(coordination, structure))
+
+
+def coordination_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """p-value of "fewer than three signs of one hand are real" per group."""
+    return partial_conjunction([signals[name].p_value for name in COORDINATION], _N_CONJOINED)
 
 
 def partial_conjunction(p_values: Sequence[NDArray[np.float64]], at_least: int) -> NDArray[np.float64]:
