@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.campaigns import linked_groups
-from clustering.scores import combined_p_values, coordination_p_values
+from clustering.scores import combined_p_values, coordination_p_values, scores
 from clustering.signals import (
     FEWEST,
     Signal,
@@ -28,6 +28,7 @@ from clustering.signals import (
     load_dispersion,
     paired_sample,
     principals,
+    repetition,
     slot_evenness,
     union_efficiency,
 )
@@ -43,7 +44,8 @@ class Evidence:
     ----------
     signals : mapping of name to Signal
         Per family; the signs of one hand are the group's where those are the better evidence.
-    p_values : (f,) float64
+    p_values, scores : (f,) float64
+        See ``clustering.scores``.
     groups : (f,) int64
         Group of each family, 0..g-1.
     pooled : (f,) bool
@@ -52,6 +54,7 @@ class Evidence:
 
     signals: Mapping[str, Signal]
     p_values: NDArray[np.float64]
+    scores: NDArray[np.float64]
     groups: NDArray[np.int64]
     pooled: NDArray[np.bool_]
 
@@ -61,6 +64,7 @@ def weigh(
     fillers: Sequence[Sequence[NDArray[np.int64]]],
     payloads: tuple[pl.Series, Callable[[pl.Series], NDArray[np.float32]]],
     *,
+    akin: Callable[[int, int], bool],
     templated: NDArray[np.bool_],
     seed: int,
 ) -> Evidence:
@@ -75,6 +79,8 @@ def weigh(
     payloads : (n_prompts,) String series, and a function
         What each prompt says beyond its family's template, null where that was not read; and its encoder, m
         texts to (m, d) unit vectors.
+    akin : function of two families
+        Whether they are variants of one template.
     templated : (f,) bool
         Families found by their skeleton: their requests say nothing about people's own subjects.
     seed : int
@@ -92,18 +98,20 @@ def weigh(
             "devotion": devotion(of),
         }
 
-    shared, links = comembership(traffic)
+    shared, links = comembership(traffic, akin)
     alone = coordination(traffic, shared)
     others = {
         "principals": principals(traffic),
         "union_efficiency": union_efficiency(traffic),
         "slot_evenness": slot_evenness(traffic, fillers),
+        "repetition": repetition(traffic),
     }
     groups = linked_groups(traffic, links)
     several = np.flatnonzero(np.bincount(groups) > 1)
     if len(several) == 0:
         nobody = np.zeros(len(groups), bool)
-        return Evidence({**others, **alone}, combined_p_values({**others, **alone}), groups, nobody)
+        everything = {**others, **alone}
+        return Evidence(everything, combined_p_values(everything), scores(everything), groups, nobody)
     number = np.full(int(groups.max()) + 1, -1)
     number[several] = np.arange(len(several))
     group_of = number[groups]
@@ -118,8 +126,9 @@ def weigh(
         )
         for name in alone
     }
-    p = combined_p_values({**others, **signals}, looks=doubled)
-    return Evidence({**others, **signals}, p, groups, use)
+    everything = {**others, **signals}
+    p = combined_p_values(everything, looks=doubled)
+    return Evidence(everything, p, scores(everything), groups, use)
 
 
 def _payload_vectors(

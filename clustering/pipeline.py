@@ -31,7 +31,7 @@ from clustering.results import MANIFEST, Run, RunError, load_run
 from clustering.run_tables import assignments_table, families_table, map_table, prompts_table, slots_table
 from clustering.signals import Traffic
 from clustering.tables import REJECTED, SCHEMA_VERSION
-from clustering.templates import Template, family_template
+from clustering.templates import Template, family_template, variants_of
 from embedder import (
     Corpus,
     Encoder,
@@ -233,7 +233,8 @@ def _write_tables(
             families,
             templates,
             (_payloads(views.whole, families, templates), embed_texts("signals")),
-            settings.seed,
+            ordinary=views.rule.ordinary_words,
+            seed=settings.seed,
         )
         families_table(corpus, families, templates, evidence).write_parquet(folder / "families.parquet")
     with clock.stage("map"):
@@ -259,6 +260,8 @@ def _evidence(
     families: Families,
     templates: list[Template],
     payloads: tuple[pl.Series, Callable[[pl.Series], NDArray[np.float32]]],
+    *,
+    ordinary: int,
     seed: int,
 ) -> Evidence:
     requests = corpus.requests
@@ -272,16 +275,32 @@ def _evidence(
         len(families.ids),
     )
     fillers = [[_frequencies(slot) for slot in template.fillers] for template in templates]
-    return weigh(traffic, fillers, payloads, templated=families.views == 0, seed=seed)
+    return weigh(
+        traffic,
+        fillers,
+        payloads,
+        akin=variants_of(templates, ordinary),
+        templated=families.views == 0,
+        seed=seed,
+    )
 
 
 def _payloads(whole: pl.Series, families: Families, templates: list[Template]) -> pl.Series:
     """What each prompt says beyond its family's template; the whole text outside of families, null if not read."""
-    texts = pl.Series(np.where(families.labels < 0, whole.to_numpy(), None), dtype=pl.String).to_list()
-    for template in templates:
-        for place, row in enumerate(template.rows):
-            texts[row] = "\n".join(slot[place] for slot in template.fillers)
-    return pl.Series(texts, dtype=pl.String)
+    texts = whole.to_frame("text").select(pl.when(pl.lit(pl.Series(families.labels < 0))).then("text"))
+    filled = pl.DataFrame(
+        [
+            (int(row), "\n".join(slot[place] for slot in template.fillers))
+            for template in templates
+            for place, row in enumerate(template.rows)
+        ],
+        schema={"row": pl.Int64, "filled": pl.String},
+        orient="row",
+    )
+    rows = pl.DataFrame({"row": np.arange(len(whole))}).join(
+        filled, on="row", how="left", maintain_order="left"
+    )
+    return texts.to_series().zip_with(pl.Series(families.labels < 0), rows["filled"])
 
 
 def _frequencies(fillers: list[str]) -> NDArray[np.int64]:

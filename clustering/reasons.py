@@ -16,6 +16,7 @@ _TELLING = {
     "devotion": "Its accounts do little else: {effect:.0%} of what they send belongs to it.",
     "union_efficiency": "Hardly a prompt is sent twice: each account breaks new ground (union efficiency {effect:.2f}).",
     "slot_evenness": "Values are used equally often, not as people pick favourites (dispersion {effect:.2f}; chance is 1).",
+    "repetition": "The same prompt is sampled again and again: {effect:.1f} times by an account in the mean.",
     "principals": "The load is on many shoulders: {effect:.0f} accounts or organisations in effect.",
 }
 _BENIGN = {

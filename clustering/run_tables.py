@@ -18,7 +18,6 @@ from clustering.tables import ASSIGNMENTS, FAMILIES, MAP, PROMPTS, SLOTS
 from clustering.templates import Template
 from embedder import Corpus, Views
 
-MAX_SCORE = 300.0  # -log10 of the smallest double
 _MAX_FILLERS = 1_000  # of a slot that are listed
 _MAX_SLOT_ROWS = 2_000_000
 
@@ -35,7 +34,7 @@ def families_table(
         {
             "label": np.arange(n),
             "family_id": families.ids,
-            "score": np.minimum(-np.log10(np.maximum(p, 10**-MAX_SCORE)), MAX_SCORE) + 0.0,
+            "score": evidence.scores,
             "p_value": p,
             "q_value": q,
             "flagged": flagged,

@@ -7,10 +7,14 @@ fill-ins is exchangeable. So a family must show *several* signs of one hand at o
   co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer than three are
   real" (Benjamini and Heller 2008, Biometrics 64(4), eq. 2). With fewer than three measured, the log cannot
   tell, and p = 1.
-- structure: the space is swept without repeats (union efficiency) or evenly (slot evenness); Bonferroni.
+- structure: the space is swept without repeats (union efficiency), evenly (slot evenness), or one point of it
+  again and again (repetition); Bonferroni.
 - a pool: more than four principals.
 
 The largest of the three counts, so each must hold. Volume is no evidence; it orders ties.
+
+The score orders the queue, flagged or not. There the signs of one hand are added as normal deviates (Stouffer),
+each cut at +-3: what speaks for people counts against the family, and no sign alone carries it.
 Tried and dropped: Cauchy's combination and Fisher's, by which one sign that a look-alike shares outvotes four
 that it does not.
 """
@@ -22,15 +26,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, norm
 
 from clustering.signals import Signal
 
 FLAG_LEVEL = 0.05
 COORDINATION = ("exchangeability", "load_dispersion", "hour_flatness", "comembership", "devotion")
-STRUCTURE = ("union_efficiency", "slot_evenness")
+STRUCTURE = ("union_efficiency", "slot_evenness", "repetition")
 POOL = "principals"
 _N_CONJOINED = 3
+_LARGEST_DEVIATE = 3.0  # a sign counts for one in a thousand at most
 
 
 def combined_p_values(
@@ -48,10 +53,23 @@ def combined_p_values(
     -------
     (f,) float64 in [0, 1]
     """
-    pool = np.nan_to_num(signals[POOL].p_value, nan=1.0)
-    structure = partial_conjunction([signals[name].p_value for name in STRUCTURE], 1)
     coordination = np.minimum(1.0, looks * coordination_p_values(signals))
-    return np.maximum(pool, np.maximum(coordination, structure))
+    return np.maximum(_gates(signals), coordination)
+
+
+def scores(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """-log10 of one minus the normal law at the sum of the signs' deviates, or of the gates' p; 0 upwards."""
+    p = np.stack([signals[name].p_value for name in COORDINATION])
+    deviates = np.clip(norm.isf(p), -_LARGEST_DEVIATE, _LARGEST_DEVIATE)
+    measured = np.maximum((~np.isnan(p)).sum(axis=0), _N_CONJOINED)
+    one_hand = norm.sf(np.nansum(deviates, axis=0) / np.sqrt(measured))
+    return -np.log10(np.maximum(_gates(signals), one_hand)) + 0.0
+
+
+def _gates(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """p of "no swept space, or no pool"."""
+    structure = partial_conjunction([signals[name].p_value for name in STRUCTURE], 1)
+    return np.maximum(np.nan_to_num(signals[POOL].p_value, nan=1.0), structure)
 
 
 def coordination_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
@@ -75,9 +93,9 @@ def q_values(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 def ranked(families: pl.DataFrame) -> pl.DataFrame:
     """Families in the analyst's order, with ``rank`` from 1.
 
-    Flagged first, then by evidence, then by severity (requests), then by id.
+    Flagged first, then by score, then by severity (requests), then by id.
     """
     order = families.sort(
-        ["flagged", "p_value", "n_requests", "family_id"], descending=[True, False, True, False]
+        ["flagged", "score", "n_requests", "family_id"], descending=[True, True, True, False]
     )
     return order.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))

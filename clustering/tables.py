@@ -17,7 +17,7 @@ FAMILIES = pl.Schema(
     {
         "family_id": pl.String,
         "rank": pl.Int64,  # 1 = first in the analyst's queue
-        "score": pl.Float64,  # evidence, -log10 of p_value, 0..300
+        "score": pl.Float64,  # evidence, 0 upwards: see clustering.scores
         "p_value": pl.Float64,
         "q_value": pl.Float64,  # Benjamini-Hochberg over the run's families
         "flagged": pl.Boolean,  # q_value <= 0.05
@@ -49,6 +49,8 @@ FAMILIES = pl.Schema(
         "hour_flatness_p": pl.Float64,
         "slot_evenness": pl.Float64,
         "slot_evenness_p": pl.Float64,
+        "repetition": pl.Float64,
+        "repetition_p": pl.Float64,
         "comembership": pl.Float64,
         "comembership_p": pl.Float64,
         "devotion": pl.Float64,

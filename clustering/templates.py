@@ -8,6 +8,8 @@ doubled, as in Python's format strings.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.alignment import common_blocks
-from embedder import words_of
+from embedder import BREAK, words_of
 
 N_ALIGNED = 64  # members that decide which words are fixed
 N_FILLED = 2_000  # members whose fillers are read
@@ -24,6 +26,7 @@ _MIN_FIXED_RUN = 2  # a lone common word ("the") is no template
 _MOST_WORDS = 4_000
 FILLER_CHARS = 200
 _NO_SLOT = -1
+_MARKER = re.compile(r"\{slot_\d+\}")
 _AROUND = " \t\n\x1e.,;:!?\"'()[]#*-"
 
 
@@ -169,3 +172,16 @@ def _pieces(
 
 def _escaped(piece: bytes) -> str:
     return piece.decode("utf-8", "ignore").replace("\x1e", "\n").replace("{", "{{").replace("}", "}}")
+
+
+def variants_of(templates: Sequence[Template], ordinary: int) -> Callable[[int, int], bool]:
+    """A function that tells whether two families are variants of one template.
+
+    They are when the templates' fixed texts share a run of ``ordinary`` words, which no two authors write alike.
+    """
+    words = [words_of(_MARKER.sub(BREAK, template.text))[0] for template in templates]
+
+    def akin(i: int, j: int) -> bool:
+        return any(length >= ordinary for _, _, length in common_blocks(words[i], words[j]))
+
+    return akin

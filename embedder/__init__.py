@@ -13,9 +13,10 @@ from embedder.static_model import default_cache_dir
 from embedder.vector_cache import VectorCache
 from embedder.vectors import embed
 from embedder.views import Views, build_views, cut, to_buffer, whole_texts
-from embedder.words import words_of
+from embedder.words import BREAK, words_of
 
 __all__ = [
+    "BREAK",
     "SHINGLE_WORDS",
     "Corpus",
     "Encoder",

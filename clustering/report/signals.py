@@ -29,6 +29,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
         "Slot evenness",
         "how equally often the fillers of a slot are used; organic use is skewed",
     ),
+    "repetition": ("Repetition", "times that an account sends the same prompt, in the mean"),
     "comembership": (
         "Co-membership",
         "share of its accounts that another family has, too, where that is beyond chance",

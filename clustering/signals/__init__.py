@@ -10,6 +10,7 @@ from clustering.signals.exchangeability import exchangeability, paired_sample
 from clustering.signals.hours import hour_flatness
 from clustering.signals.loads import load_dispersion
 from clustering.signals.principals import FEWEST, principals
+from clustering.signals.repetition import repetition
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "no_evidence",
     "paired_sample",
     "principals",
+    "repetition",
     "slot_evenness",
     "union_efficiency",
 ]

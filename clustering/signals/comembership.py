@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -14,7 +16,7 @@ LINK_LEVEL = 0.01  # chance of one false link among all pairs that share a princ
 _LEAST_OVERLAP = 0.5  # of the smaller family's principals
 
 
-def comembership(traffic: Traffic) -> tuple[Signal, NDArray[np.int64]]:
+def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Signal, NDArray[np.int64]]:
     """Principals that families share, and the linked families.
 
     Null model: memberships are dealt at random, but every principal keeps the number k of its families and
@@ -23,11 +25,18 @@ def comembership(traffic: Traffic) -> tuple[Signal, NDArray[np.int64]]:
     stochastic degree model of Neal 2014, Social Networks 39). p of a pair is the Poisson upper tail of the
     principals they share, Bonferroni over all pairs that share one.
 
+    Parameters
+    ----------
+    traffic : Traffic
+    akin : function of two families
+        Whether they are variants of one template: those share their principals whoever stands behind them,
+        which links them but is no evidence.
+
     Returns
     -------
     signal : Signal
-        Effect: largest share of a family's principals that one linked family shares, 0 without a link. p: its
-        most telling link's; 1 without one.
+        Effect: largest share of a family's principals that one linked family of another template shares, 0
+        without one. p: its most telling such link's; 1 without one.
     links : (l, 2) int64
         Linked pairs i < j: p <= LINK_LEVEL and half of the smaller family's principals shared.
     """
@@ -50,7 +59,8 @@ def comembership(traffic: Traffic) -> tuple[Signal, NDArray[np.int64]]:
     share = overlap / np.minimum(size[i], size[j])
     linked = (p <= LINK_LEVEL) & (share >= _LEAST_OVERLAP) & (overlap >= FEWEST)
     signal = Signal(np.where(size >= FEWEST, 0.0, np.nan), np.where(size >= FEWEST, 1.0, np.nan))
-    for one in (i[linked], j[linked]):
-        np.minimum.at(signal.p_value, one, p[linked])
-        np.maximum.at(signal.effect, one, (overlap[linked] / size[one]))
+    told = np.array([not akin(int(a), int(b)) for a, b in zip(i[linked], j[linked], strict=True)], dtype=bool)
+    for one in (i[linked][told], j[linked][told]):
+        np.minimum.at(signal.p_value, one, p[linked][told])
+        np.maximum.at(signal.effect, one, overlap[linked][told] / size[one])
     return signal, np.stack([i[linked], j[linked]], axis=1).astype(np.int64)

@@ -1,0 +1,29 @@
+"""Resampling: is the same prompt sent again and again by the same accounts?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clustering.signals.principals import FEWEST
+from clustering.signals.traffic import Signal, Traffic, no_evidence, ratio_p_value
+
+_PEOPLE = 2.0  # a person who got an answer asks again at most every second time
+
+
+def repetition(traffic: Traffic) -> Signal:
+    """Mean number of times that a principal sends one of the group's prompts.
+
+    Null model: people ask again with probability one half at most, so twice in the mean; p by the jackknife over
+    principals. Geometry T1, one prompt sampled many times, has no other structure.
+    """
+    out = no_evidence(traffic.n_groups)
+    for group, rows in traffic.each_group():
+        who, member = np.unique(traffic.principals[rows], return_inverse=True)
+        if len(who) < FEWEST:
+            continue
+        pairs = np.unique(np.stack([member, traffic.prompts[rows]]), axis=1)
+        requests = np.bincount(member).astype(np.float64)
+        prompts = np.bincount(pairs[0]).astype(np.float64)
+        out.effect[group] = requests.sum() / prompts.sum()
+        out.p_value[group] = ratio_p_value(requests, prompts, _PEOPLE)
+    return out

@@ -1,0 +1,78 @@
+"""The stages of a run as they pass: told to whoever watches, timed for the manifest."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Progress of one stage.
+
+    Attributes
+    ----------
+    name
+        What is done, for a person.
+    done, total
+        Of `unit`; `total` is None while it is not known. A stage that ends says ``done == total``.
+    unit
+        What is counted; "" where nothing is.
+    """
+
+    name: str
+    done: int
+    total: int | None
+    unit: str
+
+
+Progress = Callable[[Stage], None]
+
+
+@dataclass
+class Clock:
+    """Seconds and peak memory of each stage, told to the caller as they pass."""
+
+    progress: Progress | None
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+    _last: Stage | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since the clock was made."""
+        return round(time.perf_counter() - self.started, 3)
+
+    def tell(self, name: str, done: int, total: int | None, unit: str) -> None:
+        """Pass on how far a stage is."""
+        self._last = Stage(name, done, total, unit)
+        if self.progress is not None:
+            self.progress(self._last)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what is done inside; its last count becomes the total."""
+        started = time.perf_counter()
+        self.tell(name, 0, None, "")
+        yield
+        last = self._last
+        if last is not None and last.name == name and last.unit:
+            self.tell(name, last.done, last.done, last.unit)
+        else:
+            self.tell(name, 1, 1, "")
+        seconds = round(time.perf_counter() - started, 3)
+        self.stages.append({"stage": name, "seconds": seconds, "peak_memory_mib": peak_memory_mib()})
+
+
+def peak_memory_mib() -> int | None:
+    """Largest resident size of the process so far; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
