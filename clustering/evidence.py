@@ -26,6 +26,7 @@ from clustering.signals import (
     exchangeability,
     hour_flatness,
     load_dispersion,
+    no_evidence,
     paired_sample,
     principals,
     repetition,
@@ -156,7 +157,7 @@ def _payload_vectors(
 
 def _strongest(signal: Signal, group_of: NDArray[np.int64], n_groups: int) -> Signal:
     """Per group the largest effect and the smallest p of its families."""
-    out = Signal(np.zeros(n_groups), np.ones(n_groups))
+    out = no_evidence(n_groups)
     inside = group_of >= 0
     np.fmax.at(out.effect, group_of[inside], signal.effect[inside])
     np.fmin.at(out.p_value, group_of[inside], signal.p_value[inside])

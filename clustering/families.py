@@ -27,6 +27,7 @@ from index import KnnGraph, VectorIndex, build_index, knn_graph
 N_NEIGHBOURS = 15
 DISTANCE_FLOOR = 0.02  # texts nearer than this are the same text: one word changed in a hundred
 MIN_SAMPLES = 5
+_PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a shared skeleton needs no such proof
 VIEW_NAMES = ("skeleton", "whole", "single")
 
 
@@ -119,7 +120,8 @@ def find_families(
     labels[rows], strengths[rows] = skeleton.labels[place], skeleton.strengths[place]
 
     rest = np.flatnonzero(labels < 0)
-    whole = _clusters(embed_rows(rest), weights[rest], prompts["prompt_id"][rest], settings)[0]
+    points = (embed_rows(rest), weights[rest], prompts["prompt_id"][rest])
+    whole, _ = _clusters(*points, settings, min_persistence=_PERSISTENCE)
     placed = whole.labels >= 0
     labels[rest[placed]] = whole.labels[placed] + labels.max(initial=-1) + 1
     strengths[rest], found[rest] = whole.strengths, 1
@@ -161,7 +163,12 @@ def _skeleton_clusters(
 
 
 def _clusters(
-    vectors: NDArray[np.float32], weights: NDArray[np.int64], texts: pl.Series, settings: FamilySettings
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.int64],
+    texts: pl.Series,
+    settings: FamilySettings,
+    *,
+    min_persistence: float = 0.0,
 ) -> tuple[ViewClusters, KnnGraph]:
     """HDBSCAN of weighted points on their kNN graph."""
     seed, threads = settings.seed, settings.threads
@@ -172,7 +179,10 @@ def _clusters(
         graph.distances,
         weights=weights,
         settings=ClusterSettings(
-            min_cluster_size=settings.min_family, min_samples=MIN_SAMPLES, distance_floor=DISTANCE_FLOOR
+            min_cluster_size=settings.min_family,
+            min_samples=MIN_SAMPLES,
+            distance_floor=DISTANCE_FLOOR,
+            min_persistence=min_persistence,
         ),
     )
     nearest = _nearest_of_same(graph, clustering.labels)

@@ -61,8 +61,7 @@ def scores(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
     """-log10 of one minus the normal law at the sum of the signs' deviates, or of the gates' p; 0 upwards."""
     p = np.stack([signals[name].p_value for name in COORDINATION])
     deviates = np.clip(norm.isf(p), -_LARGEST_DEVIATE, _LARGEST_DEVIATE)
-    measured = np.maximum((~np.isnan(p)).sum(axis=0), _N_CONJOINED)
-    one_hand = norm.sf(np.nansum(deviates, axis=0) / np.sqrt(measured))
+    one_hand = norm.sf(np.nansum(deviates, axis=0) / np.sqrt(len(COORDINATION)))  # unmeasured speaks for nobody
     return -np.log10(np.maximum(_gates(signals), one_hand)) + 0.0
 
 

@@ -35,8 +35,9 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
     Returns
     -------
     signal : Signal
-        Effect: largest share of a family's principals that one linked family of another template shares, 0
-        without one. p: its most telling such link's; 1 without one.
+        Effect: largest share of a family's principals that one linked family of another template shares. p: its
+        most telling such link's. NaN without a link: a campaign of one template has none, and that is no sign
+        of people.
     links : (l, 2) int64
         Linked pairs i < j: p <= LINK_LEVEL and half of the smaller family's principals shared.
     """
@@ -58,9 +59,8 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
     p = np.minimum(1.0, poisson.sf(overlap - 1, expected) * len(i))
     share = overlap / np.minimum(size[i], size[j])
     linked = (p <= LINK_LEVEL) & (share >= _LEAST_OVERLAP) & (overlap >= FEWEST)
-    signal = Signal(np.where(size >= FEWEST, 0.0, np.nan), np.where(size >= FEWEST, 1.0, np.nan))
     told = np.array([not akin(int(a), int(b)) for a, b in zip(i[linked], j[linked], strict=True)], dtype=bool)
     for one in (i[linked][told], j[linked][told]):
-        np.minimum.at(signal.p_value, one, p[linked][told])
-        np.maximum.at(signal.effect, one, overlap[linked][told] / size[one])
-    return signal, np.stack([i[linked], j[linked]], axis=1).astype(np.int64)
+        np.fmin.at(out.p_value, one, p[linked][told])
+        np.fmax.at(out.effect, one, overlap[linked][told] / size[one])
+    return out, np.stack([i[linked], j[linked]], axis=1).astype(np.int64)

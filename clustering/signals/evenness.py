@@ -12,6 +12,7 @@ from scipy.stats import binom, chi2
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
 _FEWEST_VALUES = 5
+_ONCE_EACH = 0.01  # probability below which equal prompts were not dealt at random
 _SMALLEST_MEAN = 1.5  # below it nearly every value stands alone, and an even use cannot be told
 
 
@@ -21,8 +22,8 @@ def slot_evenness(traffic: Traffic, fillers: Sequence[Sequence[NDArray[np.int64]
     Effect: chi-square over its degrees of freedom, sum((n_v - m)**2) / (V - 1) over the variance m (1 + l - m)
     of a zero-truncated Poisson with mean m = l / (1 - exp(-l)). Null model: values are drawn independently
     (Poisson, or a more uneven law such as Zipf's); p is the lower tail of chi-square, times the number of
-    slots looked at. Used equally often by everyone once (a benchmark, a class) is no sweep: prompts count only
-    when principals repeat them as a queue would deal them.
+    slots looked at. What everyone does once (a benchmark, a class) is even, but no sweep: a group whose equal
+    prompts do not fall to principals as a queue would deal them is no evidence.
 
     Parameters
     ----------
@@ -32,8 +33,11 @@ def slot_evenness(traffic: Traffic, fillers: Sequence[Sequence[NDArray[np.int64]
     """
     out = no_evidence(traffic.n_groups)
     for group, rows in traffic.each_group():
+        n_equal, dealt = _equal_prompts(traffic, rows)
+        if not dealt:
+            continue
         candidates = [_evenness(counts) for counts in fillers[group]]
-        if _dealt_at_random(traffic, rows):
+        if n_equal:
             candidates.append(_evenness(np.unique(traffic.prompts[rows], return_counts=True)[1]))
         looked = [c for c in candidates if c is not None]
         if looked:
@@ -53,18 +57,17 @@ def _evenness(counts: NDArray[np.int64]) -> tuple[float, float] | None:
     return statistic / (len(counts) - 1), float(chi2.cdf(statistic, len(counts) - 1))
 
 
-def _dealt_at_random(traffic: Traffic, rows: NDArray[np.int64]) -> bool:
-    """Whether equal prompts fall to one principal as often as chance would have it, not once to each.
+def _equal_prompts(traffic: Traffic, rows: NDArray[np.int64]) -> tuple[int, bool]:
+    """Pairs of requests with equal prompts, and whether they fall to principals as chance would deal them.
 
     Under a queue a pair of equal prompts falls to one principal with probability sum(share**2); a class or a
     benchmark gives everyone each item once. Decided at one in a hundred (binomial, lower tail).
     """
     _, per_prompt = np.unique(traffic.prompts[rows], return_counts=True)
     _, per_principal = np.unique(traffic.principals[rows], return_counts=True)
-    _, per_both = np.unique(
-        np.stack([traffic.prompts[rows], traffic.principals[rows]]), axis=1, return_counts=True
-    )
+    both = np.stack([traffic.prompts[rows], traffic.principals[rows]])
+    _, per_both = np.unique(both, axis=1, return_counts=True)
     equal = int((per_prompt * (per_prompt - 1) // 2).sum())
     within = int((per_both * (per_both - 1) // 2).sum())
     chance = float(((per_principal / len(rows)) ** 2).sum())
-    return equal > 0 and bool(binom.cdf(within, equal, chance) > 0.01)
+    return equal, equal == 0 or bool(binom.cdf(within, equal, chance) > _ONCE_EACH)
