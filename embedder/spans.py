@@ -118,10 +118,10 @@ def _cut(data, offsets, counts, levels, shortest, tables, longest):  # type: ign
             while j + 1 < n and keep[j + 1] == keep[i] and halves[j] > 0 and halves[j + 1] > 0:
                 j += 1
             side = 0 if keep[i] else 1
-            if at[side] > ends[side, t]:
-                out[side, at[side]] = 32
-                at[side] += 1
             if halves[i] > 0:
+                if at[side] > ends[side, t]:
+                    out[side, at[side]] = 32
+                    at[side] += 1
                 length = stops[j] - starts[i]
                 out[side, at[side] : at[side] + length] = data[starts[i] : stops[j]]
                 at[side] += length
