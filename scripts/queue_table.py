@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clustering.report.signals import format_count, format_figure, format_p
-from clustering.report.template_parts import in_a_line
+from clustering.report.template_parts import headline, in_a_line
 from scripts.terminal import quoted, table
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _cells(row: dict[str, Any], *, wide: bool) -> Iterator[Text]:
         for moment in (row["first_seen"], row["last_seen"]):
             yield Text(moment.strftime("%Y-%m-%d") if moment else "\u2013")
         yield quoted(str(row["family_id"])[:8])
-    yield quoted(in_a_line(row["template"] or row["medoid_prompt"] or ""), length=300)
+    yield quoted(in_a_line(headline(row["template"], row["medoid_prompt"])), length=300)
 
 
 def summary_line(run: RunTables) -> str:

@@ -17,7 +17,7 @@ from report_tables import CALM, HOSTILE, HOSTILE_PROMPTS, empty_run, small_run
 from clustering.report import ReportSettings, family_details, render, write_report
 from clustering.report.page import content_policy, page_scripts
 from clustering.report.signals import format_count, format_figure, format_p, signal_figures
-from clustering.report.template_parts import Part, in_a_line, parse_template
+from clustering.report.template_parts import Part, headline, in_a_line, parse_template
 from clustering.report.visible import is_hidden, pieces, shorten, visible
 
 
@@ -224,7 +224,7 @@ def test_templates_are_parsed_back(parts: list[tuple[bool, str]]) -> None:
 
 
 def test_a_broken_template_is_still_shown() -> None:
-    assert in_a_line("a { b } {slot_1} }{") == "a { b } \u2026 }{"
+    assert in_a_line(parse_template("a { b } {slot_1} }{")) == "a { b } \u2026 }{"
 
 
 def test_signals_without_evidence_have_no_strength() -> None:
@@ -252,3 +252,9 @@ def test_figures_for_reading() -> None:
         "3",
     ]
     assert shorten("abcdef", 4) == "abc\u2026"
+
+
+def test_headline_names_a_family_without_fixed_words_by_its_medoid() -> None:
+    assert headline("Rate {slot_1}", "Rate tea") == parse_template("Rate {slot_1}")
+    assert headline("{slot_1}.", "Why {so}?") == (Part("Why {so}?", False),)
+    assert headline(None, None) == (Part("", False),)

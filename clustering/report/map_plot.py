@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from clustering.report.signals import format_count
-from clustering.report.template_parts import in_a_line
+from clustering.report.template_parts import headline, in_a_line
 from clustering.report.visible import shorten, visible
 
 # Okabe and Ito's colours for every kind of colour vision, less black and the yellow that fades on white.
@@ -115,10 +115,11 @@ def _layers(points: pl.DataFrame, n_coloured: int) -> list[_Layer]:
 def _points(table: pl.DataFrame, families: pl.DataFrame, n_characters: int) -> pl.DataFrame:
     """Mapped prompts with their family's rank and the texts shown under the pointer."""
     joined = table.join(
-        families.select("family_id", "rank", "template"), on="family_id", how="left", maintain_order="left"
+        families.select("family_id", "rank", "template", "medoid_prompt"), on="family_id", how="left", maintain_order="left"
     )
     prompts = [shorten(visible(text or "", flat=True), n_characters) for text in joined["prompt"].to_list()]
-    labels = [shorten(visible(in_a_line(text or ""), flat=True), 70) for text in joined["template"].to_list()]
+    names = joined.select("template", "medoid_prompt").iter_rows()
+    labels = [shorten(visible(in_a_line(headline(*name)), flat=True), 70) for name in names]
     titles = ["No family" if rank is None else f"Family {rank}" for rank in joined["rank"].to_list()]
     counts = [f"{format_count(n)} \u00d7" for n in joined["n_requests"].to_list()]
     return joined.select("x", "y", "rank").with_columns(

@@ -17,7 +17,7 @@ from clustering.report.contents import RunTables, family_details
 from clustering.report.formats import filters
 from clustering.report.head import page_head
 from clustering.report.map_plot import map_plot
-from clustering.report.template_parts import parse_template
+from clustering.report.template_parts import Part, headline
 from clustering.report.visible import shorten
 
 if TYPE_CHECKING:
@@ -119,11 +119,15 @@ def render(tables: RunTables, *, settings: ReportSettings | None = None) -> str:
 
 
 def _queue_rows(families: pl.DataFrame) -> list[dict[str, object]]:
-    """Rows of FAMILIES with their template in parts; the medoid stands in for a missing template."""
+    """Rows of FAMILIES with the parts of their headline, cut to what the queue shows."""
     rows = []
     for row in families.iter_rows(named=True):
-        text = shorten(row["template"] or row["medoid_prompt"] or "", QUEUE_CHARACTERS)
-        rows.append(row | {"parts": parse_template(text)})
+        parts, room = [], QUEUE_CHARACTERS
+        for part in headline(row["template"], row["medoid_prompt"]):
+            if room > 0:
+                parts.append(part if part.is_slot else Part(shorten(part.text, room), False))
+            room -= len(part.text)
+        rows.append(row | {"parts": tuple(parts)})
     return rows
 
 

@@ -40,6 +40,14 @@ def parse_template(template: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def in_a_line(template: str) -> str:
-    """The template as plain text, an ellipsis for each slot."""
-    return "".join("\u2026" if part.is_slot else part.text for part in parse_template(template))
+def headline(template: str | None, medoid: str | None) -> tuple[Part, ...]:
+    """What names a family in a list: its template, or its medoid where the template fixes no word."""
+    parts = parse_template(template or "")
+    if any(char.isalnum() for part in parts if not part.is_slot for char in part.text):
+        return parts
+    return (Part(medoid or "", False),)
+
+
+def in_a_line(parts: tuple[Part, ...]) -> str:
+    """Parts as plain text, an ellipsis for each slot."""
+    return "".join("\u2026" if part.is_slot else part.text for part in parts)
