@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from clustering.pipeline import RunSettings, Stage, run
+from clustering.pipeline import run
 from clustering.results import Run, RunError, load_run
+from clustering.run_settings import RunSettings
+from clustering.stages import Stage
 
 __all__ = ["Run", "RunError", "RunSettings", "Stage", "load_run", "run"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from embedder import Encoder
 
 MANIFEST = "manifest.json"
+TABLES = ("families", "assignments", "prompts", "slots", "map", "rejected")
 
 
 class RunError(ValueError):
@@ -36,10 +37,13 @@ class Run:
         The directory.
     encoder
         What ``assign`` encodes with; None loads the one that the manifest names.
+    was_complete
+        True where ``run`` found it complete and did nothing.
     """
 
     path: Path
     encoder: Encoder | None = None
+    was_complete: bool = False
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -130,6 +134,7 @@ def load_run(path: str | Path, *, encoder: Encoder | None = None) -> Run:
         raise RunError(f"{run.path / MANIFEST}: not readable ({error}); run again with --force") from None
     if version != SCHEMA_VERSION:
         raise RunError(
-            f"{run.path}: tables of schema version {version}, this Covey reads {SCHEMA_VERSION}; run again with --force"
+            f"{run.path}: tables of schema version {version}, this Covey reads {SCHEMA_VERSION}; "
+            "run again with --force"
         )
     return run

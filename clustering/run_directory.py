@@ -1,7 +1,8 @@
 """A run directory on disk: complete or absent, and never at the cost of files that no run wrote.
 
-Everything is written into ``OUT.partial`` beside it, private to the user, and renamed at the end. What a killed
-run left there is replaced by the next one; a folder that holds anything else is left alone, also with ``force``.
+Everything is written into ``OUT.partial`` beside it, private to the user, and renamed at the end. What a
+killed run left there is replaced by the next one; a folder that holds anything else is left alone, also with
+``force``.
 """
 
 from __future__ import annotations
@@ -94,4 +95,6 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 def _refuse_strangers(folder: Path) -> None:
     strangers = sorted({path.name for path in folder.iterdir()} - CONTENTS)
     if strangers:
-        raise RunError(f"{folder}: holds files that no run wrote ({strangers[0]}); move them, or give another --out")
+        raise RunError(
+            f"{folder}: holds files that no run wrote ({strangers[0]}); move them, or give another --out"
+        )

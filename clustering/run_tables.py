@@ -57,7 +57,7 @@ def families_table(
     missing = [
         pl.lit(None, dtype).alias(name) for name, dtype in FAMILIES.items() if name not in frame.columns
     ]
-    return ranked(frame.with_columns(missing)).select(FAMILIES.names()).cast(dict(FAMILIES))
+    return ranked(frame.with_columns(missing)).select(FAMILIES.names()).cast(FAMILIES)
 
 
 def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
@@ -103,14 +103,14 @@ def assignments_table(corpus: Corpus, families: Families) -> pl.DataFrame:
         account_id=corpus.accounts["account_id"].gather(corpus.requests["account_row"]),
         prompt_id=corpus.prompts["prompt_id"].gather(rows),
     )
-    return frame.hstack(_membership(families)[rows]).select(ASSIGNMENTS.names()).cast(dict(ASSIGNMENTS))
+    return frame.hstack(_membership(families)[rows]).select(ASSIGNMENTS.names()).cast(ASSIGNMENTS)
 
 
 def prompts_table(corpus: Corpus, views: Views, families: Families) -> pl.DataFrame:
     """One row per distinct prompt."""
     frame = corpus.prompts.select("prompt_id", "system_prompt", "prompt", "n_requests", "n_variants")
     frame = frame.with_columns(skeleton=views.skeleton).hstack(_membership(families))
-    return frame.select(PROMPTS.names()).cast(dict(PROMPTS))
+    return frame.select(PROMPTS.names()).cast(PROMPTS)
 
 
 def slots_table(corpus: Corpus, families: Families, templates: Sequence[Template]) -> pl.DataFrame:
@@ -134,7 +134,7 @@ def slots_table(corpus: Corpus, families: Families, templates: Sequence[Template
         .group_by("family_id", "slot", maintain_order=True)
         .head(_MAX_FILLERS)
         .select(SLOTS.names())
-        .cast(dict(SLOTS))
+        .cast(SLOTS)
     )
 
 
@@ -152,5 +152,5 @@ def map_table(corpus: Corpus, families: Families, projection: Projection) -> pl.
         )
         .hstack(_membership(families)[projection.rows].select("family_id"))
         .select(MAP.names())
-        .cast(dict(MAP))
+        .cast(MAP)
     )

@@ -22,12 +22,15 @@ class Stage:
         Of `unit`; `total` is None while it is not known. A stage that ends says ``done == total``.
     unit
         What is counted; "" where nothing is.
+    note
+        What takes so long, for a person; mostly "".
     """
 
     name: str
     done: int
     total: int | None
     unit: str
+    note: str = ""
 
 
 Progress = Callable[[Stage], None]
@@ -47,9 +50,11 @@ class Clock:
         """Since the clock was made."""
         return round(time.perf_counter() - self.started, 3)
 
-    def tell(self, name: str, done: int, total: int | None, unit: str) -> None:
+    def tell(
+        self, name: str, done: int = 0, total: int | None = None, *, unit: str = "", note: str = ""
+    ) -> None:
         """Pass on how far a stage is."""
-        self._last = Stage(name, done, total, unit)
+        self._last = Stage(name, done, total, unit, note)
         if self.progress is not None:
             self.progress(self._last)
 
@@ -57,13 +62,13 @@ class Clock:
     def stage(self, name: str) -> Iterator[None]:
         """Time what is done inside; its last count becomes the total."""
         started = time.perf_counter()
-        self.tell(name, 0, None, "")
+        self.tell(name)
         yield
         last = self._last
         if last is not None and last.name == name and last.unit:
-            self.tell(name, last.done, last.done, last.unit)
+            self.tell(name, last.done, last.done, unit=last.unit)
         else:
-            self.tell(name, 1, 1, "")
+            self.tell(name, 1, 1)
         seconds = round(time.perf_counter() - started, 3)
         self.stages.append({"stage": name, "seconds": seconds, "peak_memory_mib": peak_memory_mib()})
 

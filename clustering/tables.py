@@ -8,102 +8,101 @@ from content, so that the same family keeps its id from run to run.
 from __future__ import annotations
 
 import polars as pl
+from polars.datatypes import DataType, DataTypeClass
 
 SCHEMA_VERSION = 1
 
 TIME = pl.Datetime("us", "UTC")
 
-FAMILIES = pl.Schema(
-    {
-        "family_id": pl.String,
-        "rank": pl.Int64,  # 1 = first in the analyst's queue
-        "score": pl.Float64,  # evidence, 0 upwards: see clustering.scores
-        "p_value": pl.Float64,
-        "q_value": pl.Float64,  # Benjamini-Hochberg over the run's families
-        "flagged": pl.Boolean,  # q_value <= 0.05
-        "view": pl.String,  # "whole" or "skeleton" or "single": where the family was found
-        "n_requests": pl.Int64,
-        "n_prompts": pl.Int64,
-        "n_accounts": pl.Int64,
-        "n_principals": pl.Int64,
-        "first_seen": TIME,
-        "last_seen": TIME,
-        "template": pl.String,  # skeleton with slots as {slot_1}, {slot_2}, ...
-        "medoid_prompt": pl.String,
-        "capability": pl.String,  # null until patterns are computed
-        "pattern": pl.String,
-        "pattern_match": pl.Float64,
-        "campaign_id": pl.String,
-        "benign_explanation": pl.String,
-        "reasons": pl.List(pl.String),  # one sentence each, most telling first
-        # One pair of columns per signal: the effect a person reads, and its p-value. Null = no evidence in this log.
-        "principals": pl.Float64,
-        "principals_p": pl.Float64,
-        "union_efficiency": pl.Float64,
-        "union_efficiency_p": pl.Float64,
-        "exchangeability": pl.Float64,
-        "exchangeability_p": pl.Float64,
-        "load_dispersion": pl.Float64,
-        "load_dispersion_p": pl.Float64,
-        "hour_flatness": pl.Float64,
-        "hour_flatness_p": pl.Float64,
-        "slot_evenness": pl.Float64,
-        "slot_evenness_p": pl.Float64,
-        "repetition": pl.Float64,
-        "repetition_p": pl.Float64,
-        "comembership": pl.Float64,
-        "comembership_p": pl.Float64,
-        "devotion": pl.Float64,
-        "devotion_p": pl.Float64,
-    }
-)
+Columns = dict[str, DataType | DataTypeClass]
 
-ASSIGNMENTS = pl.Schema(
-    {
-        "request_id": pl.String,
-        "account_id": pl.String,
-        "timestamp": TIME,
-        "prompt_id": pl.String,
-        "family_id": pl.String,  # null = noise
-        "strength": pl.Float32,  # membership strength in [0, 1]; 0 for noise
-        "view": pl.String,  # null = noise
-    }
-)
+_FAMILIES: Columns = {
+    "family_id": pl.String,
+    "rank": pl.Int64,  # 1 = first in the analyst's queue
+    "score": pl.Float64,  # evidence, 0 upwards: see clustering.scores
+    "p_value": pl.Float64,
+    "q_value": pl.Float64,  # Benjamini-Hochberg over the run's families
+    "flagged": pl.Boolean,  # q_value <= 0.05
+    "view": pl.String,  # "whole" or "skeleton" or "single": where the family was found
+    "n_requests": pl.Int64,
+    "n_prompts": pl.Int64,
+    "n_accounts": pl.Int64,
+    "n_principals": pl.Int64,
+    "first_seen": TIME,
+    "last_seen": TIME,
+    "template": pl.String,  # skeleton with slots as {slot_1}, {slot_2}, ...
+    "medoid_prompt": pl.String,
+    "capability": pl.String,  # null until patterns are computed
+    "pattern": pl.String,
+    "pattern_match": pl.Float64,
+    "campaign_id": pl.String,
+    "benign_explanation": pl.String,
+    "reasons": pl.List(pl.String),  # one sentence each, most telling first
+    # Two columns per signal: the effect a person reads, and its p-value. Null: no evidence in this log.
+    "principals": pl.Float64,
+    "principals_p": pl.Float64,
+    "union_efficiency": pl.Float64,
+    "union_efficiency_p": pl.Float64,
+    "exchangeability": pl.Float64,
+    "exchangeability_p": pl.Float64,
+    "load_dispersion": pl.Float64,
+    "load_dispersion_p": pl.Float64,
+    "hour_flatness": pl.Float64,
+    "hour_flatness_p": pl.Float64,
+    "slot_evenness": pl.Float64,
+    "slot_evenness_p": pl.Float64,
+    "repetition": pl.Float64,
+    "repetition_p": pl.Float64,
+    "comembership": pl.Float64,
+    "comembership_p": pl.Float64,
+    "devotion": pl.Float64,
+    "devotion_p": pl.Float64,
+}
+FAMILIES = pl.Schema(_FAMILIES)
 
-PROMPTS = pl.Schema(
-    {
-        "prompt_id": pl.String,  # hex of the content hash of the normalised text
-        "system_prompt": pl.String,
-        "prompt": pl.String,  # an original text, as it was sent
-        "skeleton": pl.String,  # "" where no span recurs
-        "n_requests": pl.Int64,
-        "n_variants": pl.Int64,  # original texts that collapse into this one
-        "family_id": pl.String,
-        "strength": pl.Float32,
-        "view": pl.String,
-    }
-)
+_ASSIGNMENTS: Columns = {
+    "request_id": pl.String,
+    "account_id": pl.String,
+    "timestamp": TIME,
+    "prompt_id": pl.String,
+    "family_id": pl.String,  # null = noise
+    "strength": pl.Float32,  # membership strength in [0, 1]; 0 for noise
+    "view": pl.String,  # null = noise
+}
+ASSIGNMENTS = pl.Schema(_ASSIGNMENTS)
 
-SLOTS = pl.Schema(
-    {
-        "family_id": pl.String,
-        "slot": pl.String,
-        "filler": pl.String,
-        "n_requests": pl.Int64,
-        "n_accounts": pl.Int64,
-    }
-)
+_PROMPTS: Columns = {
+    "prompt_id": pl.String,  # hex of the content hash of the normalised text
+    "system_prompt": pl.String,
+    "prompt": pl.String,  # an original text, as it was sent
+    "skeleton": pl.String,  # "" where no span recurs
+    "n_requests": pl.Int64,
+    "n_variants": pl.Int64,  # original texts that collapse into this one
+    "family_id": pl.String,
+    "strength": pl.Float32,
+    "view": pl.String,
+}
+PROMPTS = pl.Schema(_PROMPTS)
 
-MAP = pl.Schema(
-    {
-        "prompt_id": pl.String,
-        "x": pl.Float32,
-        "y": pl.Float32,
-        "family_id": pl.String,  # null = background sample
-        "prompt": pl.String,
-        "n_requests": pl.Int64,
-        "neighbours": pl.List(pl.String),  # prompt_ids, nearest first, from the run's kNN graph
-    }
-)
+_SLOTS: Columns = {
+    "family_id": pl.String,
+    "slot": pl.String,
+    "filler": pl.String,
+    "n_requests": pl.Int64,
+    "n_accounts": pl.Int64,
+}
+SLOTS = pl.Schema(_SLOTS)
 
-REJECTED = pl.Schema({"file": pl.String, "row": pl.Int64, "reason": pl.String})
+_MAP: Columns = {
+    "prompt_id": pl.String,
+    "x": pl.Float32,
+    "y": pl.Float32,
+    "family_id": pl.String,  # null = background sample
+    "prompt": pl.String,
+    "n_requests": pl.Int64,
+    "neighbours": pl.List(pl.String),  # prompt_ids, nearest first, from the run's kNN graph
+}
+MAP = pl.Schema(_MAP)
+
+_REJECTED: Columns = {"file": pl.String, "row": pl.Int64, "reason": pl.String}
+REJECTED = pl.Schema(_REJECTED)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+BAR_WIDTH = 24
+
 
 class Stage(Protocol):
     """Where a run stands: `done` of `total` units of the stage `name`; a total of None is not known yet."""
@@ -26,6 +28,9 @@ class Stage(Protocol):
     @property
     def unit(self) -> str: ...
 
+    @property
+    def note(self) -> str: ...
+
 
 @contextmanager
 def stage_bars(*, quiet: bool = False) -> Iterator[Callable[[Stage], None] | None]:
@@ -34,14 +39,13 @@ def stage_bars(*, quiet: bool = False) -> Iterator[Callable[[Stage], None] | Non
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     bars = Progress(
-        TextColumn("{task.description:<22}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}", style="dim", markup=False),
+        TextColumn("{task.description:<13}", markup=False),
+        BarColumn(bar_width=BAR_WIDTH),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[counts]}", style="dim", markup=False),
         console=Console(stderr=True, highlight=False),
     )
     with bars:
@@ -53,7 +57,21 @@ def _drawing(bars: Progress) -> Callable[[Stage], None]:
 
     def draw(stage: Stage) -> None:
         if stage.name not in tasks:
-            tasks[stage.name] = bars.add_task(stage.name, total=stage.total, unit=stage.unit)
-        bars.update(tasks[stage.name], completed=stage.done, total=stage.total)
+            tasks[stage.name] = bars.add_task(stage.name, total=stage.total, counts="")
+        bars.update(
+            tasks[stage.name], completed=stage.done, total=stage.total, counts=stage.note or counts(stage)
+        )
 
     return draw
+
+
+def counts(stage: Stage) -> str:
+    """What a stage counts, as "120 of 500 texts"; "" where it counts nothing."""
+    if not stage.unit:
+        return ""
+    from clustering.report.signals import format_count
+
+    done = format_count(stage.done)
+    if stage.total is None or stage.total == stage.done:
+        return f"{done} {stage.unit}"
+    return f"{done} of {format_count(stage.total)} {stage.unit}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,17 +77,29 @@ def run_command(
 
 
 def _print_result(result: Run, seconds: float, *, as_json: bool) -> None:
+    from clustering.report.formats import format_time
+    from clustering.report.signals import format_count
     from scripts.queue_table import queue_json, queue_table, summary_line
 
     if as_json:
-        print_json({**queue_json(result, limit=TOP), "path": result.path, "seconds": round(seconds, 3)})
+        facts = {"path": result.path, "seconds": round(seconds, 3), "was_complete": result.was_complete}
+        print_json({**queue_json(result, limit=TOP), **facts})
         return
     screen = console()
     screen.print(queue_table(result.families, limit=TOP, width=screen.width))
-    screen.print(summary_line(result) + f" in {seconds:.1f} s.")
+    screen.print(summary_line(result) + ("." if result.was_complete else f"; {seconds:.1f} s."))
+    if result.was_complete:
+        made = format_time(result.manifest.get("created"))
+        screen.print(f"Complete already, since {made} UTC: the same logs and settings. Nothing was done.")
+    if result.rejected.height:
+        rejected = result.path / "rejected.parquet"
+        screen.print(
+            f"Rejected {format_count(result.rejected.height)} rows, listed in {rejected}", soft_wrap=True
+        )
     screen.print(f"Report   {result.path / 'report.html'}", soft_wrap=True)
-    screen.print(f"Tables   {result.path}{'/'}*.parquet", soft_wrap=True)
-    screen.print(f"Look at  covey show {result.path} 1", soft_wrap=True)
+    screen.print(f"Tables   {result.path}{os.sep}*.parquet", soft_wrap=True)
+    if result.families.height:
+        screen.print(f"Look at  covey show {shlex.quote(str(result.path))} 1", soft_wrap=True)
 
 
 def parse_columns(entries: list[str]) -> tuple[tuple[str, str], ...]:

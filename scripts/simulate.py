@@ -23,6 +23,7 @@ def simulate_command(
 
     Organic accounts, campaigns of the known shapes, and benign traffic that looks like them.
     """
+    from clustering.report.signals import format_count
     from clustering.simulation import SimulationSettings, simulate, write_simulation
 
     made = simulate(SimulationSettings(n_requests=requests), seed=seed)
@@ -33,6 +34,9 @@ def simulate_command(
         print_json({"path": out, **counts})
         return
     screen = console()
-    screen.print(", ".join(f"{n:,} {name.removeprefix('n_')}" for name, n in counts.items()), soft_wrap=True)
+    screen.print(
+        ", ".join(f"{format_count(n)} {name.removeprefix('n_')}" for name, n in counts.items()),
+        soft_wrap=True,
+    )
     screen.print(f"Logs     {out / 'requests.parquet'}", soft_wrap=True)
     screen.print(f"Truth    {out / 'truth.parquet'}", soft_wrap=True)

@@ -203,16 +203,19 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         done: int
         total: int | None
         unit: str
+        note: str = ""
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with stage_bars() as draw:
         assert draw is not None
         for done, total in ((0, None), (5, 10), (10, 10)):
             draw(Stage("embed", done, total, "prompts"))
+        draw(Stage("load encoder", 0, None, "", "distilling"))
     shown = capsys.readouterr()
     assert not shown.out
     assert "embed" in shown.err
-    assert "10/10" in shown.err
+    assert "10 prompts" in shown.err
+    assert "distilling" in shown.err
 
 
 def test_simulate_writes_logs_and_truth(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ def filters(*, max_characters: int) -> dict[str, Callable[..., Any]]:
         "count": format_count,
         "figure": format_figure,
         "p": format_p,
-        "time": lambda value: _time(value, "%Y-%m-%d %H:%M"),
-        "day": lambda value: _time(value, "%Y-%m-%d"),
-        "short_day": lambda value: _time(value, "%m-%d"),
+        "time": lambda value: format_time(value, "%Y-%m-%d %H:%M"),
+        "day": lambda value: format_time(value, "%Y-%m-%d"),
+        "short_day": lambda value: format_time(value, "%m-%d"),
         "seconds": format_seconds,
         "cut": lambda text: shorten(text, max_characters),
         "cut_short": lambda text: shorten(text, SHORT),
@@ -58,7 +58,8 @@ def format_seconds(value: object) -> str:
     return f"{value:.3g} s"
 
 
-def _time(value: object, form: str) -> str:
+def format_time(value: object, form: str = "%Y-%m-%d %H:%M") -> str:
+    """A moment in UTC; a text that is none as it is, a dash for nothing."""
     if isinstance(value, str):
         text = value
         try:
