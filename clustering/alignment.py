@@ -41,7 +41,8 @@ def same_but_fillers(a: str, b: str, *, ordinary: int) -> bool:
     ordinary : int, words
         Length from which a span is no ordinary phrase.
     """
-    words_a, words_b = words_of(a)[0][:_MOST_WORDS], words_of(b)[0][:_MOST_WORDS]
+    # Sorted, because among equally long alignments the order of the two decides.
+    words_a, words_b = sorted((words_of(a)[0][:_MOST_WORDS], words_of(b)[0][:_MOST_WORDS]))
     longer = max(len(words_a), len(words_b))
     if longer == 0 or 2 * LCSseq.similarity(words_a, words_b) <= longer:
         return False

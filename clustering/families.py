@@ -5,8 +5,8 @@
 2. *whole* view: prompts that found no family by their skeleton are clustered by what they say.
 3. *single*: a prompt that neither view places is a family of its own when it was sent often enough.
 
-A prompt belongs to the first of the three that places it: a shared skeleton is literal evidence of one author,
-nearness in meaning is not. A family of one prompt is *single* wherever it was found.
+A prompt belongs to the first of the three that places it: a shared skeleton is literal evidence of one
+author, nearness in meaning is not. A family of one prompt is *single* wherever it was found.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from index import KnnGraph, VectorIndex, build_index, knn_graph
 N_NEIGHBOURS = 15
 DISTANCE_FLOOR = 0.02  # texts nearer than this are the same text: one word changed in a hundred
 MIN_SAMPLES = 5
-_PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a shared skeleton needs no such proof
+_PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a skeleton needs no such proof
 VIEW_NAMES = ("skeleton", "whole", "single")
 
 
@@ -155,11 +155,26 @@ def _skeleton_clusters(
     place = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
     clusters, graph = _clusters(vectors, distinct["weight"].to_numpy(), distinct["skeleton"], settings)
+    labels, strengths = _with_heavy(clusters, distinct["weight"].to_numpy(), settings.min_family)
     ordinary = views.rule.ordinary_words
-    labels = join_fragments(clusters.labels, vectors, distinct, views.whole, ordinary=ordinary)
-    labels, strengths = attach_strays((labels, clusters.strengths), graph, distinct, ordinary=ordinary)
+    labels = join_fragments(labels, vectors, distinct, views.whole, ordinary=ordinary)
+    labels, strengths = attach_strays((labels, strengths), graph, distinct, ordinary=ordinary)
     nearest = _nearest_of_same(graph, labels)
     return ViewClusters(clusters.index, labels, strengths, nearest, clusters.texts), place
+
+
+def _with_heavy(
+    clusters: ViewClusters, weights: NDArray[np.int64], min_family: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Labels and strengths with a cluster for each skeleton that alone is heavy enough for one.
+
+    Density finds it wherever the tree splits; a log with one wrapper only has a tree without a split.
+    """
+    labels, strengths = clusters.labels.copy(), clusters.strengths.copy()
+    heavy = np.flatnonzero((labels < 0) & (weights >= min_family))
+    labels[heavy] = labels.max(initial=-1) + 1 + np.arange(len(heavy))
+    strengths[heavy] = 1.0
+    return labels, strengths
 
 
 def _clusters(
@@ -192,7 +207,10 @@ def _clusters(
 def _nearest_of_same(graph: KnnGraph, labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Distance of each point to its nearest neighbour in the same family; infinite where there is none."""
     same = (graph.indices >= 0) & (labels[graph.indices] == labels[:, None]) & (labels[:, None] >= 0)
-    return np.where(same, graph.distances, np.inf).min(axis=1, initial=np.inf).astype(np.float32)
+    nearest: NDArray[np.float32] = np.where(same, graph.distances, np.float32(np.inf)).min(
+        axis=1, initial=np.inf
+    )
+    return nearest
 
 
 def _renumbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -248,5 +266,5 @@ def _described(
 
 
 def _family_id(content: str) -> str:
-    """ "f" and twelve hex digits of what the family is: the same template on another day keeps its id."""
+    """The letter f and twelve hex digits of what the family is: a template keeps its id from day to day."""
     return "f" + blake2b(content.encode(), digest_size=6).hexdigest()

@@ -26,7 +26,7 @@ def join_fragments(
     *,
     ordinary: int,
 ) -> NDArray[np.int64]:
-    """Join clusters whose commonest skeletons, or whole prompts that carry them, differ only in short fillers.
+    """Join clusters whose commonest skeletons, or prompts that carry them, differ only in short fillers.
 
     Parameters
     ----------

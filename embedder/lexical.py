@@ -1,11 +1,11 @@
 """Skeletons as unit vectors: which word pairs they hold, folded into 256 dimensions.
 
 A skeleton is literal text that recurs, so two skeletons of one template differ in few words and those of two
-templates in most, whatever either is about. Semantic vectors of skeletons blur just that (four operators of one
-rewriting chain lie at cosine distance 0.004, two unrelated rubrics at 0.14), so the skeleton view is compared by
-its words: each distinct pair of neighbouring words adds a fixed vector of +-1 (a random projection of the
-pair's indicator; Achlioptas 2003, J. Comput. Syst. Sci. 66(4), 671-687). The cosine of two such vectors
-estimates that of the two sets of pairs, with a standard error of 1/16.
+templates in most, whatever either is about. Semantic vectors of skeletons blur just that (four operators of
+one rewriting chain lie at cosine distance 0.004, two unrelated rubrics at 0.14), so the skeleton view is
+compared by its words: each distinct pair of neighbouring words adds a fixed vector of +-1 (a random
+projection of the pair's indicator; Achlioptas 2003, J. Comput. Syst. Sci. 66(4), 671-687). The cosine of two
+such vectors estimates that of the two sets of pairs, with a standard error of 1/16.
 """
 
 from __future__ import annotations

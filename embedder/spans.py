@@ -3,12 +3,14 @@
 People who have never met share phrases ("what is the difference between"), and the larger the traffic, the
 more of them. They share *short* ones: the number of maximal runs of shingles that t principals share falls
 geometrically with the run's length, while a wrapper's run is as long as the wrapper. The null model is that
-geometric law, fitted for a ladder of levels t = 5, 10, 20, ... to the runs of one to three shingles; at each
+geometric law, fitted for a ladder of levels t = 5, 10, 20, ... to the runs of two to five shingles; at each
 level a span counts as skeleton when at most ``false_share`` of the prompts would show so long a run by
-ordinary language alone. More traffic or more uniform language makes the law heavier and the demanded run longer.
+ordinary language alone. More traffic or more uniform language makes the law heavier and the demanded run
+longer.
 
-Tried and dropped: one constant (shingle in >= 60 prompts), which neither finds a family of thirty accounts nor
-survives a larger traffic; a length limit alone, which loses wrappers of eight words that thousands of accounts send.
+Tried and dropped: one constant (shingle in >= 60 prompts), which neither finds a family of thirty accounts
+nor survives a larger traffic; a length limit alone, which loses wrappers of eight words that thousands of
+accounts send.
 """
 
 from __future__ import annotations
@@ -135,15 +137,18 @@ def fit_rule(
 ) -> SpanRule:
     """Fit the geometric law of ordinary runs at each level and read off the run that it makes rare.
 
-    With R(r) the number of maximal runs of at least r shingles, less the runs of obvious templates,
-    rho = sqrt(R(3) / R(1)) and the demanded length is the smallest r with R(1) rho**(r - 1) <= false_share * n.
+    With N(r) the number of distinct maximal runs of r shingles that t principals share and rho the ratio of
+    the law, the demanded length is the smallest r with
+    N(2) / (1 - rho) * rho**(r - 2) <= false_share * n / t.
 
     Parameters
     ----------
     texts : TextBuffer
-        n distinct texts.
+        Distinct texts.
+    rows : (n,) int64
+        The texts whose runs are ordinary language's: those that one principal wrote.
     table : ShingleTable
-        Counted over the same texts.
+        Counted over all the texts.
     false_share : float in (0, 1)
         Accepted share of prompts whose ordinary phrases pass for a skeleton, per level.
     """
@@ -163,9 +168,9 @@ def fit_rule(
 def _demanded_run(runs: NDArray[np.int64], accepted: float) -> int:
     """Smallest run that ordinary language is expected to show at most ``accepted`` times.
 
-    Maximum likelihood of a geometric law on the runs of exactly two to five shingles: long enough to have left
-    the sparser law of single shingles, too short to be wrappers. Ten pseudo-counts at rho = 1/2 stand in for
-    language where a small traffic shows none.
+    Maximum likelihood of a geometric law on the runs of exactly two to five shingles: long enough to have
+    left the sparser law of single shingles, too short to be wrappers. Ten pseudo-counts at rho = 1/2 stand in
+    for language where a small traffic shows none.
     """
     lengths = np.arange(2, 6)
     counts = runs[lengths] + 10 * 0.5 ** (lengths - 1)

@@ -1,24 +1,26 @@
 """Two views of every distinct prompt: the whole text, and its skeleton.
 
-The text that is compared is system prompt + prompt, kept apart by ``BREAK`` so that no phrase reaches from one
-into the other. *whole* is that text; *skeleton* is the part of it that recurs in prompts of many principals
-(``embedder.spans``), *payload* the rest. A prompt longer than ``WINDOW_CHARS`` is seen through windows: its
-head, its tail and pieces spread evenly between, so that a wrapper at the end is seen and five megabytes cost
-no more than sixteen thousand characters.
+The text that is compared is system prompt + prompt, kept apart by ``BREAK`` so that no phrase reaches from
+one into the other. *whole* is that text; *skeleton* is the part of it that recurs in prompts of many
+principals (``embedder.spans``), *payload* the rest. A prompt longer than ``WINDOW_CHARS`` is seen through
+windows: its head, its tail and pieces spread evenly between, so that a wrapper at the end is seen and five
+megabytes cost no more than sixteen thousand characters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
+import pyarrow
 
 from embedder.shingles import ShingleTable, TextBuffer, count_shingles
 from embedder.spans import SpanRule, cut_texts, fit_rule
 from embedder.words import BREAK
 
+pa: Any = pyarrow  # Arrow ships no types
 WINDOW_CHARS = 16_384
 _EDGE_CHARS = 4_096  # head and tail
 _N_SPREAD = 8

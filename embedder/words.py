@@ -80,7 +80,7 @@ def mix(x: np.uint64) -> np.uint64:
 
 
 @compiled
-def decode(buffer: NDArray[np.uint8], i: int) -> tuple[int, int]:
+def decode(buffer: NDArray[np.uint8], i: int) -> tuple[np.int64, int]:
     """Code point at byte i of valid UTF-8, and its length in bytes."""
     b = np.int64(buffer[i])
     if b < 0x80:
@@ -113,7 +113,7 @@ def find_words(
     while i <= end:
         point, length = decode(buffer, i) if i < end else (0, 1)
         k = kind[point] if i < end else OTHER
-        if k == LETTER or k == DIGIT:
+        if k in (LETTER, DIGIT):
             if first < 0:
                 first, number, h = i, True, np.uint64(0xCBF29CE484222325)
             number = number and k == DIGIT
@@ -123,7 +123,7 @@ def find_words(
                 hashes[n] = np.uint64(1) if number else mix(h)
                 starts[n], ends[n], halves[n] = first, i, 2
                 n, first = n + 1, -1
-            if k == ALONE or k == BOUNDARY:
+            if k in (ALONE, BOUNDARY):
                 hashes[n] = mix(np.uint64(point))
                 starts[n], ends[n], halves[n] = i, i + length, 1 if k == ALONE else 0
                 n += 1

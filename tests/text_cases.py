@@ -132,7 +132,7 @@ def plain_cut(text, count_of, levels, shortest):
 
 
 def zipf_words(rng, n_texts, *, n_words=30, vocabulary=2_000, exponent=1.0, mixing=0.3):
-    """Texts of a Markov chain: but for a share of ``mixing``, one of a word's four usual followers comes next.
+    """A Markov chain's texts: but for a share of ``mixing``, one of a word's four usual followers comes next.
 
     Nobody copies anybody; phrases are shared because some words and some followers are common.
     """
