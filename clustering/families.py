@@ -1,7 +1,8 @@
 """Both views, then one family per prompt.
 
 1. *skeleton* view: the distinct skeletons, weighted by their requests, are clustered by their words; clusters
-   whose texts differ only in short fillers are fragments of one template and are joined.
+   whose texts differ only in short fillers are fragments of one template and are joined. Skeletons that share
+   too little to be one template are no neighbours: else small templates would hang on to large ones.
 2. *whole* view: prompts that found no family by their skeleton are clustered by what they say.
 3. *single*: a prompt that neither view places is a family of its own when it was sent often enough.
 
@@ -20,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.density import ClusterSettings, cluster_graph
-from clustering.fragments import attach_strays, join_fragments
+from clustering.fragments import NEAR, attach_strays, join_fragments
 from embedder import Views, lexical_vectors, to_buffer
 from index import KnnGraph, VectorIndex, build_index, knn_graph
 
@@ -154,7 +155,9 @@ def _skeleton_clusters(
     numbered = distinct.select("skeleton", at=pl.int_range(pl.len()))
     place = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
-    clusters, graph = _clusters(vectors, distinct["weight"].to_numpy(), distinct["skeleton"], settings)
+    clusters, graph = _clusters(
+        vectors, distinct["weight"].to_numpy(), distinct["skeleton"], settings, farthest=NEAR
+    )
     labels, strengths = _with_heavy(clusters, distinct["weight"].to_numpy(), settings.min_family)
     ordinary = views.rule.ordinary_words
     labels = join_fragments(labels, vectors, distinct, views.whole, ordinary=ordinary)
@@ -184,14 +187,16 @@ def _clusters(
     settings: FamilySettings,
     *,
     min_persistence: float = 0.0,
+    farthest: float = np.inf,
 ) -> tuple[ViewClusters, KnnGraph]:
-    """HDBSCAN of weighted points on their kNN graph."""
+    """HDBSCAN of weighted points on their kNN graph, without the edges longer than ``farthest``."""
     seed, threads = settings.seed, settings.threads
     index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads) if len(vectors) else None
     graph = knn_graph(vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads)
+    apart = graph.distances > farthest
     clustering = cluster_graph(
-        graph.indices,
-        graph.distances,
+        np.where(apart, -1, graph.indices),
+        np.where(apart, np.float32(np.inf), graph.distances),
         weights=weights,
         settings=ClusterSettings(
             min_cluster_size=settings.min_family,

@@ -81,3 +81,43 @@ def _check_condensed_tree(tree, weights, settings):
     assert totals.tolist() == tree.cluster_weights.tolist(), "no weight is lost or counted twice"
     n_children = np.bincount(parents[1:], minlength=parents.size)
     assert (n_children != 1).all()
+
+
+def check_families(families, prompts, views, settings):
+    """Everything that must hold of `Families`, whatever the prompts."""
+    labels, weights = families.labels, prompts["n_requests"].to_numpy()
+    n_families = len(families.ids)
+    assert labels.size == families.strengths.size == len(prompts), "every prompt is accounted for"
+    assert partition(labels) == labels.tolist(), "families are numbered by their smallest member"
+    assert labels.max(initial=-1) == n_families - 1
+    assert ((families.strengths >= 0) & (families.strengths <= 1)).all()
+    assert ((families.strengths == 0) == (labels < 0)).all()
+    assert families.ids.n_unique() == n_families
+    assert families.ids.str.contains(r"^f[0-9a-f]{12}$").all()
+    assert families.views.size == families.medoids.size == n_families
+    assert (labels[families.medoids] == np.arange(n_families)).all()
+    for family in range(n_families):
+        members = np.flatnonzero(labels == family)
+        assert weights[members].sum() >= settings.min_family
+        assert (families.views[family] == 2) == (members.size == 1)
+        if families.views[family] == 0:
+            assert (views.skeleton[members] != "").all()
+    _check_view_clusters(families, prompts, views)
+
+
+def _check_view_clusters(families, prompts, views):
+    """The points of both views carry the labels of their prompts, each prompt in one view at most."""
+    by_skeleton = dict(zip(families.skeleton.texts, families.skeleton.labels.tolist(), strict=True))
+    by_prompt = dict(zip(families.whole.texts, families.whole.labels.tolist(), strict=True))
+    assert set(by_skeleton) == set(views.skeleton) - {""}
+    for label, skeleton, prompt in zip(families.labels, views.skeleton, prompts["prompt_id"], strict=True):
+        if prompt in by_prompt:
+            assert by_prompt[prompt] == label
+            assert by_skeleton.get(skeleton, -1) == -1
+        else:
+            assert by_skeleton[skeleton] == label >= 0
+    for view in (families.skeleton, families.whole):
+        assert view.labels.size == view.strengths.size == view.nearest.size == len(view.texts)
+        assert (view.index is None) == (view.labels.size == 0)
+        assert (view.nearest >= 0).all()
+        assert np.isinf(view.nearest[view.labels < 0]).all()
