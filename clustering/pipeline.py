@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clustering.assign import save_assigner
 from clustering.evidence import Evidence, weigh
-from clustering.families import Families, FamilySettings, find_families
+from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
 from clustering.manifest import fingerprint, manifest
 from clustering.projection import project
 from clustering.report import write_report
@@ -230,7 +230,8 @@ def _payloads(whole: pl.Series, families: Families, templates: list[Template]) -
     rows = pl.DataFrame({"row": np.arange(len(whole))}).join(
         filled, on="row", how="left", maintain_order="left"
     )
-    by_skeleton = (families.labels >= 0) & (families.views[families.labels] == 0)
+    n_views = len(VIEW_NAMES)  # stands for no view: label -1 takes the last
+    by_skeleton = np.append(families.views, np.uint8(n_views))[families.labels] == 0
     return rows["filled"].zip_with(pl.Series(by_skeleton), whole)
 
 

@@ -1,0 +1,180 @@
+"""A run directory is complete or absent; what a run did not write is never deleted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from clustering import Run, RunError, RunSettings, Stage, load_run, run
+from clustering.run_directory import CONTENTS
+from clustering.simulation import SimulationSettings, simulate
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = SimulationSettings(n_requests=1_000, campaign_share=0.3, lookalike_share=0.3)
+    path = tmp_path_factory.mktemp("log") / "requests.parquet"
+    simulate(settings, seed=2).requests.write_parquet(path)
+    return path
+
+
+@pytest.fixture
+def done(log: Path, tmp_path: Path) -> Run:
+    return run(log, tmp_path / "run")
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_complete_run_is_returned_untouched(log: Path, done: Run) -> None:
+    before = stamps(done.path)
+    told: list[Stage] = []
+    again = run(log, done.path, progress=told.append)
+    assert again.was_complete
+    assert not done.was_complete
+    assert stamps(done.path) == before
+    assert "families" not in {stage.name for stage in told}
+    assert again.families.equals(done.families)
+    assert load_run(done.path).families.equals(done.families)
+
+
+def test_threads_and_force_are_no_other_settings(log: Path, done: Run) -> None:
+    assert run(log, done.path, settings=RunSettings(threads=1)).was_complete
+
+
+@pytest.mark.parametrize("settings", [RunSettings(seed=1), RunSettings(min_family=30)])
+def test_other_settings_are_refused(log: Path, done: Run, settings: RunSettings) -> None:
+    before = stamps(done.path)
+    with pytest.raises(RunError, match=r"other logs or settings.*--force"):
+        run(log, done.path, settings=settings)
+    assert stamps(done.path) == before
+
+
+def test_other_rows_are_refused(log: Path, done: Run, tmp_path: Path) -> None:
+    moved = pl.read_parquet(log).with_columns(pl.col("org_id").fill_null("an-org"))
+    moved.write_parquet(tmp_path / "moved.parquet")
+    with pytest.raises(RunError, match="other logs"):
+        run(tmp_path / "moved.parquet", done.path)
+
+
+def test_force_replaces(log: Path, done: Run) -> None:
+    again = run(log, done.path, settings=RunSettings(seed=1, force=True))
+    assert not again.was_complete
+    assert load_run(done.path).manifest["settings"]["seed"] == 1
+    assert [path.name for path in done.path.parent.iterdir()] == ["run"]
+
+
+def test_force_keeps_notes_that_an_analyst_left(log: Path, done: Run) -> None:
+    (done.path / "notes.txt").write_text("seen")
+    with pytest.raises(RunError, match=r"notes\.txt"):
+        run(log, done.path, settings=RunSettings(force=True))
+    assert (done.path / "notes.txt").read_text() == "seen"
+
+
+def test_a_broken_manifest_is_mended_by_force(log: Path, done: Run) -> None:
+    (done.path / "manifest.json").write_text("{")
+    with pytest.raises(RunError, match="--force"):
+        load_run(done.path)
+    with pytest.raises(RunError, match="--force"):
+        run(log, done.path)
+    assert run(log, done.path, settings=RunSettings(force=True)).families.height
+
+
+def test_another_schema_version_is_refused(done: Run) -> None:
+    path = done.path / "manifest.json"
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 999'))
+    with pytest.raises(RunError, match="999"):
+        load_run(done.path)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_in_the_way_is_left_alone(log: Path, tmp_path: Path, force: bool) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(RunError, match="is a file"):
+        run(log, tmp_path / "out", settings=RunSettings(force=force))
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("folder", ["out", "out.partial"])
+def test_a_folder_of_something_else_is_left_alone(
+    log: Path, tmp_path: Path, folder: str, force: bool
+) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "thesis.tex").write_text("mine")
+    with pytest.raises(RunError, match="another --out"):
+        run(log, tmp_path / "out", settings=RunSettings(force=force))
+    assert (tmp_path / folder / "thesis.tex").read_text() == "mine"
+
+
+def test_an_empty_folder_is_taken(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert run(log, tmp_path / "out").families.height
+
+
+def test_a_place_that_cannot_be_made(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        run(log, tmp_path / "file" / "out")
+
+
+def test_an_interrupted_run_leaves_no_directory_and_no_harm(log: Path, tmp_path: Path) -> None:
+    def stop(stage: Stage) -> None:
+        if stage.name == "map":
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run(log, out, progress=stop)
+    assert not out.exists()
+    assert out.with_name("out.partial").is_dir()
+    with pytest.raises(RunError, match="not a complete run"):
+        load_run(out)
+    done = run(log, out)
+    assert {path.name for path in out.iterdir()} == CONTENTS
+    assert done.families.height
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failed_forced_run_keeps_the_old_one(log: Path, done: Run) -> None:
+    def stop(stage: Stage) -> None:
+        if stage.name == "report":
+            raise KeyboardInterrupt
+
+    before = stamps(done.path)
+    with pytest.raises(KeyboardInterrupt):
+        run(log, done.path, settings=RunSettings(seed=1, force=True), progress=stop)
+    assert stamps(done.path) == before
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_no_directory_and_no_harm(log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = f"import sys; from scripts.cli import app; app(['run', {str(log)!r}, '--out', {str(out)!r}])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while (
+        not out.with_name("out.partial").exists() and process.poll() is None and time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not out.exists()
+    assert run(log, out).families.height
+
+
+def test_load_run_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"no such directory.*covey run"):
+        load_run(tmp_path / "nowhere")
+    with pytest.raises(RunError, match=r"holds no manifest\.json"):
+        load_run(tmp_path)
