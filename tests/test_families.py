@@ -327,6 +327,6 @@ def test_a_larger_smallest_family_drops_small_ones():
     families, truth, _ = find(mixed_case(15), settings=FamilySettings(min_family=50, threads=1))
     found = {name: f1_of(families.labels, truth, name) for name in set(truth) - {None}}
     for name in ("wrapper 0", "wrapper 1", "theme 0"):
-        assert found[name] <= 0.2, name
+        assert found[name] < 0.5, name
     for name in ("wrapper 2", "wrapper 3", "theme 1", "theme 2"):
         assert found[name] >= 0.8, name
