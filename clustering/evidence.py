@@ -87,12 +87,15 @@ def weigh(
     seed : int
         Of samples and draws.
     """
-    people = np.flatnonzero((traffic.groups < 0) | ~templated[traffic.groups])
+    in_template = np.append(templated, False)[traffic.groups]  # -1, no family, takes the last
+    people = np.flatnonzero(~in_template)
     vectors, vector_of, people = _payload_vectors(traffic, payloads, people, seed)
 
     def coordination(of: Traffic, shared: Signal) -> dict[str, Signal]:
+        # A family found by what it says holds one subject: its accounts cannot differ in theirs.
+        skeletal = of.only(in_template)
         return {
-            "exchangeability": exchangeability(of, vectors, vector_of, people),
+            "exchangeability": exchangeability(skeletal, vectors, vector_of, people),
             "load_dispersion": load_dispersion(of, seed=seed),
             "hour_flatness": hour_flatness(of, seed=seed),
             "comembership": shared,

@@ -1,23 +1,23 @@
 """Each family's template: its fixed words, and slots with what fills them.
 
-The medoid's words are aligned with those of a sample of members; a word that nearly all of them share in order
-is fixed, the gaps between fixed runs are slots ``{slot_1}``, ``{slot_2}``, ... Every member is then aligned with
-the fixed words alone, and what stands in its gaps are its fillers. Braces of the prompts themselves are
-doubled, as in Python's format strings.
+The medoid's words are aligned with those of a sample of members; a word that nearly all of them share in
+order is fixed, the gaps between fixed runs are slots ``{slot_1}``, ``{slot_2}``, ... Every member is then
+aligned with the fixed words alone, and what stands in its gaps are its fillers. Braces of the prompts
+themselves are doubled, as in Python's format strings.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from clustering.alignment import common_blocks
-from embedder import BREAK, words_of
+from embedder import words_of
 
 N_ALIGNED = 64  # members that decide which words are fixed
 N_FILLED = 2_000  # members whose fillers are read
@@ -26,7 +26,6 @@ _MIN_FIXED_RUN = 2  # a lone common word ("the") is no template
 _MOST_WORDS = 4_000
 FILLER_CHARS = 200
 _NO_SLOT = -1
-_MARKER = re.compile(r"\{slot_\d+\}")
 _AROUND = " \t\n\x1e.,;:!?\"'()[]#*-"
 
 
@@ -38,7 +37,7 @@ class Template:
     ----------
     text : str
         Fixed text with ``{slot_i}`` in each gap.
-    fillers : list of (m,) object arrays, one per slot
+    fillers : list of lists of m strings, one per slot
         Filler of each member that was read; ``""`` where the gap is empty.
     rows : (m,) int64
         Those members' prompt rows.
@@ -70,14 +69,12 @@ def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> T
     hashes, starts, ends = words_of(text)
     hashes, starts, ends = hashes[:_MOST_WORDS], starts[:_MOST_WORDS], ends[:_MOST_WORDS]
     others = [words_of(texts[int(row)])[0][:_MOST_WORDS] for row in evenly(rows[rows != medoid], N_ALIGNED)]
-    fixed = _fixed_words(hashes, others)
-    runs = _runs(fixed)
+    runs = _fixed_runs(hashes, others)
+    fixed = [word for first, last in runs for word in hashes[first:last]]
     slots = _slots(runs, len(hashes))
     data = text.encode()
     members = evenly(rows, N_FILLED)
-    fillers = [
-        _fill(texts[int(row)], [hashes[i] for i in np.flatnonzero(fixed)], runs, slots) for row in members
-    ]
+    fillers = [_fill(texts[int(row)], fixed, runs, slots) for row in members]
     # A gap that no member fills is punctuation between two fixed runs, not a slot.
     used = [k for k in range(len(slots)) if any(f[k] for f in fillers)]
     pieces = _pieces(data, (starts, ends), runs, [slots[k] for k in used])
@@ -91,17 +88,25 @@ def evenly(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
 
 
-def _fixed_words(hashes: list[int], others: list[list[int]]) -> NDArray[np.bool_]:
-    """Which words of the medoid nearly all others hold, in runs of at least two."""
-    support = np.zeros(len(hashes), np.int64)
+def _fixed_runs(hashes: list[int], others: list[list[int]]) -> list[tuple[int, int]]:
+    """Half-open ranges of the medoid's words that nearly all others hold in order, at least two words long.
+
+    A range ends where too many others put words of their own between two words that are neighbours here.
+    """
+    support, inserted = np.zeros(len(hashes), np.int64), np.zeros(len(hashes), np.int64)
     for other in others:
-        for start, _, length in common_blocks(hashes, other):
+        end, end_there = -1, 0
+        for start, there, length in common_blocks(hashes, other):
             support[start : start + length] += 1
+            inserted[start] += start == end and there > end_there
+            end, end_there = start + length, there + length
     fixed = support >= _FIXED_SHARE * len(others)
+    cuts = set(np.flatnonzero(inserted > (1 - _FIXED_SHARE) * len(others)).tolist())
+    runs = []
     for first, last in _runs(fixed):
-        if last - first < min(_MIN_FIXED_RUN, len(hashes)):
-            fixed[first:last] = False
-    return fixed
+        edges = [first, *(cut for cut in range(first + 1, last) if cut in cuts), last]
+        runs += [run for run in pairwise(edges) if run[1] - run[0] >= min(_MIN_FIXED_RUN, len(hashes))]
+    return runs
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -141,7 +146,7 @@ def _fill(text: str, fixed: list[int], runs: list[tuple[int, int]], slots: list[
 
 
 def _trimmed(filler: str) -> str:
-    """A filler without white space and punctuation around it, cut to FILLER_CHARS; "" when it holds no word."""
+    """A filler without white space and punctuation around it, at most FILLER_CHARS; "" without a word."""
     core = filler.strip(_AROUND)
     return core[:FILLER_CHARS] if any(char.isalnum() for char in core) else ""
 
@@ -161,9 +166,10 @@ def _pieces(
         if gap in slots:
             number += 1
             core = between.strip(_AROUND)
-            before, after = between.split(core, 1) if core else (between, " ")
+            space = "" if between[-1:].isspace() else " "
+            before, after = between.split(core, 1) if core else (between + space, " ")
             text += f"{before}{{slot_{number}}}{after}"
-        elif 0 < gap < len(runs):
+        else:
             text += between
         if gap < len(runs):
             text += _escaped(data[starts[runs[gap][0]] : ends[runs[gap][1] - 1]])
@@ -174,12 +180,12 @@ def _escaped(piece: bytes) -> str:
     return piece.decode("utf-8", "ignore").replace("\x1e", "\n").replace("{", "{{").replace("}", "}}")
 
 
-def variants_of(templates: Sequence[Template], ordinary: int) -> Callable[[int, int], bool]:
-    """A function that tells whether two families are variants of one template.
+def variants_of(medoids: Sequence[str], ordinary: int) -> Callable[[int, int], bool]:
+    """A function that tells whether two families, by their medoids' texts, are variants of one template.
 
-    They are when the templates' fixed texts share a run of ``ordinary`` words, which no two authors write alike.
+    They are when the texts share a run of ``ordinary`` words, which no two authors write alike.
     """
-    words = [words_of(_MARKER.sub(BREAK, template.text))[0] for template in templates]
+    words = [words_of(text)[0][:_MOST_WORDS] for text in medoids]
 
     def akin(i: int, j: int) -> bool:
         return any(length >= ordinary for _, _, length in common_blocks(words[i], words[j]))

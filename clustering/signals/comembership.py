@@ -12,7 +12,7 @@ from scipy.stats import poisson
 from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
-LINK_LEVEL = 0.01  # chance of one false link among all pairs that share a principal
+LINK_LEVEL = 0.01  # chance of one false link in a log
 _LEAST_OVERLAP = 0.5  # of the smaller family's principals
 
 
@@ -21,9 +21,10 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
 
     Null model: memberships are dealt at random, but every principal keeps the number k of its families and
     every family the number A of its principals, so that busy principals meet everywhere: two families share
-    A_i A_j sum(k (k - 1)) / (sum k)**2 principals (Chung and Lu 2002, PNAS 99(25), on the bipartite graph; the
-    stochastic degree model of Neal 2014, Social Networks 39). p of a pair is the Poisson upper tail of the
-    principals they share, Bonferroni over all pairs that share one.
+    A_i A_j sum(k (k - 1)) / ((sum A)**2 - sum(A**2)) principals (Chung and Lu 2002, PNAS 99(25), on the bipartite
+    graph without double edges, which few families would be full of; the stochastic degree model of Neal 2014,
+    Social Networks 39). p of a pair is the Poisson upper tail of the principals they share, Bonferroni over all
+    pairs of families: those that share somebody are chosen by what is tested.
 
     Parameters
     ----------
@@ -54,9 +55,11 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
     if len(i) == 0:
         return out, np.zeros((0, 2), np.int64)
     families_of = np.bincount(pairs[1]).astype(np.float64)
-    meeting = (families_of * (families_of - 1)).sum() / families_of.sum() ** 2
+    sizes = np.bincount(pairs[0]).astype(np.float64)
+    meeting = (families_of * (families_of - 1)).sum() / (sizes.sum() ** 2 - (sizes**2).sum())
+    n_families = np.count_nonzero(sizes)
     expected = size[i].astype(np.float64) * size[j] * meeting
-    p = np.minimum(1.0, poisson.sf(overlap - 1, expected) * len(i))
+    p = np.minimum(1.0, poisson.sf(overlap - 1, expected) * (n_families * (n_families - 1) / 2))
     share = overlap / np.minimum(size[i], size[j])
     linked = (p <= LINK_LEVEL) & (share >= _LEAST_OVERLAP) & (overlap >= FEWEST)
     told = np.array([not akin(int(a), int(b)) for a, b in zip(i[linked], j[linked], strict=True)], dtype=bool)

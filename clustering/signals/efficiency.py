@@ -7,24 +7,29 @@ from scipy.stats import binom
 
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
+_COMMON = 0.5
+
 
 def union_efficiency(traffic: Traffic) -> Signal:
     """|union of the principals' prompts| / sum of |each principal's prompts|; a work queue gives 1, a class 1/A.
 
-    Null model: the prompts are common property, as a benchmark's, a class's or a popular question's are: at least
-    every second prompt of a principal is one that another principal sends, too. p is the binomial lower tail of
-    the (principal, prompt) pairs of which that holds. A principal's repetitions of a prompt count once: retries
-    are no evidence either way.
+    Null model: the prompts are common property, as a benchmark's, a class's or a popular question's are: taking
+    the principals one after the other, the busiest first, every prompt of the others is, whatever came before
+    it, with probability at least 1/2 one that was already sent (five who share a set show 4/5). p is the
+    binomial lower tail of the repeats. A principal's repetitions of a prompt count once: retries are no
+    evidence either way.
 
     Tried and dropped: as many coincidences as the background's popularity of texts of that length gives. It has
-    no power for long payloads, of which nobody repeats any, campaign or not.
+    no power for long payloads, of which nobody repeats any, campaign or not. Prompts with several senders in the
+    binomial's place of repeats: these come in pairs or more, and p was ten times too small too often.
     """
     out = no_evidence(traffic.n_groups)
     for group, rows in traffic.each_group():
         pairs = np.unique(np.stack([traffic.principals[rows], traffic.prompts[rows]]), axis=1)
-        if len(np.unique(pairs[0])) < 2:
+        own = np.unique(pairs[0], return_counts=True)[1]
+        if len(own) < 2:
             continue
-        _, senders = np.unique(pairs[1], return_counts=True)
-        out.effect[group] = len(senders) / pairs.shape[1]
-        out.p_value[group] = binom.cdf(senders[senders > 1].sum(), pairs.shape[1], 0.5)
+        n_pairs, n_prompts = pairs.shape[1], len(np.unique(pairs[1]))
+        out.effect[group] = n_prompts / n_pairs
+        out.p_value[group] = binom.cdf(n_pairs - n_prompts, n_pairs - own.max(), _COMMON)
     return out

@@ -13,6 +13,7 @@ from clustering.signals.traffic import Signal, Traffic, no_evidence
 
 _FEWEST_VALUES = 5
 _ONCE_EACH = 0.01  # probability below which equal prompts were not dealt at random
+_HALF_STEP = 1.0  # without it equal counts would have p = 0
 _SMALLEST_MEAN = 1.5  # below it nearly every value stands alone, and an even use cannot be told
 
 
@@ -21,9 +22,10 @@ def slot_evenness(traffic: Traffic, fillers: Sequence[Sequence[NDArray[np.int64]
 
     Effect: chi-square over its degrees of freedom, sum((n_v - m)**2) / (V - 1) over the variance m (1 + l - m)
     of a zero-truncated Poisson with mean m = l / (1 - exp(-l)). Null model: values are drawn independently
-    (Poisson, or a more uneven law such as Zipf's); p is the lower tail of chi-square, times the number of
-    slots looked at. What everyone does once (a benchmark, a class) is even, but no sweep: a group whose equal
-    prompts do not fall to principals as a queue would deal them is no evidence.
+    (Poisson, or a more uneven law such as Zipf's); p is the lower tail of chi-square, with a correction for
+    continuity (counts of a fixed total move the sum of squares in steps of 2), times the number of slots looked
+    at. What everyone does once (a benchmark, a class) is even, but no sweep: a group whose equal prompts do not
+    fall to principals as a queue would deal them is no evidence.
 
     Parameters
     ----------
@@ -53,8 +55,9 @@ def _evenness(counts: NDArray[np.int64]) -> tuple[float, float] | None:
         return None
     rate = brentq(lambda x: x / -np.expm1(-x) - mean, 1e-9, mean)
     variance = mean * (1 + rate - mean)
-    statistic = float(((counts - mean) ** 2).sum() / variance)
-    return statistic / (len(counts) - 1), float(chi2.cdf(statistic, len(counts) - 1))
+    squares = float(((counts - mean) ** 2).sum())
+    freedom = len(counts) - 1
+    return squares / variance / freedom, float(chi2.cdf((squares + _HALF_STEP) / variance, freedom))
 
 
 def _equal_prompts(traffic: Traffic, rows: NDArray[np.int64]) -> tuple[int, bool]:

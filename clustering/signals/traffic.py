@@ -38,6 +38,10 @@ class Traffic:
         groups = np.where(self.groups >= 0, group_of[self.groups], -1)
         return replace(self, groups=groups, n_groups=n_groups)
 
+    def only(self, requests: NDArray[np.bool_]) -> Traffic:
+        """The same groups without the requests that the mask leaves out."""
+        return replace(self, groups=np.where(requests, self.groups, -1))
+
     @cached_property
     def _members(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         order = np.argsort(self.groups, kind="stable")
