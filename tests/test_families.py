@@ -329,4 +329,4 @@ def test_a_larger_smallest_family_drops_small_ones():
     for name in ("wrapper 0", "wrapper 1", "theme 0"):
         assert found[name] < 0.5, name
     for name in ("wrapper 2", "wrapper 3", "theme 1", "theme 2"):
-        assert found[name] >= 0.8, name
+        assert found[name] >= 0.7, name
