@@ -15,9 +15,9 @@ def repetition(traffic: Traffic) -> Signal:
     """Mean number of times that a principal sends one of the group's prompts.
 
     Null model: people ask again with probability one half at most, so twice in the mean. p is the negative
-    binomial upper tail of the repetitions; or that of the jackknife over principals where it is larger, so that
-    one account's retries do not speak for the others. Geometry T1, one prompt sampled many times, has no other
-    structure.
+    binomial upper tail of the repetitions; or that of the jackknife over principals where it is larger, so
+    that one account's retries do not speak for the others. Geometry T1, one prompt sampled many times, has no
+    other structure.
     """
     out = no_evidence(traffic.n_groups)
     for group, rows in traffic.each_group():
