@@ -24,6 +24,8 @@ class Stage:
         What is counted; "" where nothing is.
     note
         What takes so long, for a person; mostly "".
+    ended
+        True of the last one of a stage: what it counts may be done while the stage goes on.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Stage:
     total: int | None
     unit: str
     note: str = ""
+    ended: bool = False
 
 
 Progress = Callable[[Stage], None]
@@ -55,8 +58,7 @@ class Clock:
     ) -> None:
         """Pass on how far a stage is."""
         self._last = Stage(name, done, total, unit, note)
-        if self.progress is not None:
-            self.progress(self._last)
+        self._pass_on(self._last)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -66,11 +68,15 @@ class Clock:
         yield
         last = self._last
         if last is not None and last.name == name and last.unit:
-            self.tell(name, last.done, last.done, unit=last.unit)
+            self._pass_on(Stage(name, last.done, last.done, last.unit, ended=True))
         else:
-            self.tell(name, 1, 1)
+            self._pass_on(Stage(name, 1, 1, "", ended=True))
         seconds = round(time.perf_counter() - started, 3)
         self.stages.append({"stage": name, "seconds": seconds, "peak_memory_mib": peak_memory_mib()})
+
+    def _pass_on(self, stage: Stage) -> None:
+        if self.progress is not None:
+            self.progress(stage)
 
 
 def peak_memory_mib() -> int | None:

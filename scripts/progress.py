@@ -31,6 +31,9 @@ class Stage(Protocol):
     @property
     def note(self) -> str: ...
 
+    @property
+    def ended(self) -> bool: ...
+
 
 @contextmanager
 def stage_bars(*, quiet: bool = False) -> Iterator[Callable[[Stage], None] | None]:
@@ -58,9 +61,9 @@ def _drawing(bars: Progress) -> Callable[[Stage], None]:
     def draw(stage: Stage) -> None:
         if stage.name not in tasks:
             tasks[stage.name] = bars.add_task(stage.name, total=stage.total, counts="")
-        bars.update(
-            tasks[stage.name], completed=stage.done, total=stage.total, counts=stage.note or counts(stage)
-        )
+        # A bar that is full stops its clock: until the stage has ended it has no end to fill it to.
+        total = stage.total if stage.ended or stage.done != stage.total else None
+        bars.update(tasks[stage.name], completed=stage.done, total=total, counts=stage.note or counts(stage))
 
     return draw
 

@@ -204,12 +204,13 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         total: int | None
         unit: str
         note: str = ""
+        ended: bool = False
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with stage_bars() as draw:
         assert draw is not None
         for done, total in ((0, None), (5, 10), (10, 10)):
-            draw(Stage("embed", done, total, "prompts"))
+            draw(Stage("embed", done, total, "prompts", ended=done == total))
         draw(Stage("load encoder", 0, None, "", "distilling"))
     shown = capsys.readouterr()
     assert not shown.out

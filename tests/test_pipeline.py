@@ -161,7 +161,9 @@ def test_stages_are_told_in_order(logged: Logged, tmp_path: Path) -> None:
     assert all(0 <= stage.done <= (stage.total if stage.total is not None else stage.done) for stage in told)
     for name in names:
         last = [stage for stage in told if stage.name == name][-1]
+        assert last.ended, name
         assert last.done == last.total, name
+    assert sum(stage.ended for stage in told) == len(names)
     assert any(stage.unit == "rows" and stage.done == 600 for stage in told)
 
 
