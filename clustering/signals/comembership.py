@@ -22,8 +22,8 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
     Null model: memberships are dealt at random, but every principal keeps the number k of its families and
     every family the number A of its principals, so that busy principals meet everywhere: two families share
     A_i A_j sum(k (k - 1)) / ((sum A)**2 - sum(A**2)) principals (Chung and Lu 2002, PNAS 99(25), on the
-    bipartite graph, without the double edges that few families would be full of; the stochastic degree model of
-    Neal 2014, Social Networks 39). p of a pair is the Poisson upper tail of the principals they share,
+    bipartite graph, without the double edges that few families would be full of; the stochastic degree model
+    of Neal 2014, Social Networks 39). p of a pair is the Poisson upper tail of the principals they share,
     Bonferroni over all pairs of families: those that share somebody are chosen by what is tested.
 
     Parameters
@@ -36,9 +36,9 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
     Returns
     -------
     signal : Signal
-        Effect: largest share of a family's principals that one linked family of another template shares. p: of
-        its most telling such link. NaN without a link: a campaign of one template has none, and that is no sign
-        of people.
+        Effect: largest share of a family's principals that one linked family of another template shares. p:
+        of its most telling such link. NaN without a link: a campaign of one template has none, and that is no
+        sign of people.
     links : (l, 2) int64
         Linked pairs i < j: p <= LINK_LEVEL and half of the smaller family's principals shared.
     """

@@ -20,12 +20,12 @@ _SMALLEST_MEAN = 1.5  # below it nearly every value stands alone, and an even us
 def slot_evenness(traffic: Traffic, fillers: Sequence[Sequence[NDArray[np.int64]]]) -> Signal:
     """Dispersion of how often a slot's values are used; of the most even slot, or the prompts, of each group.
 
-    Effect: chi-square over its degrees of freedom, sum((n_v - m)**2) / (V - 1) over the variance m (1 + l - m) of
-    a zero-truncated Poisson with mean m = l / (1 - exp(-l)). Null model: values are drawn independently (Poisson,
-    or a more uneven law such as Zipf's); p is the lower tail of chi-square, with a correction for continuity
-    (counts of a fixed total move the sum of squares in steps of 2), times the number of slots looked at. What
-    everyone does once (a benchmark, a class) is even, but no sweep: a group whose equal prompts do not fall to
-    principals as a queue would deal them is no evidence.
+    Effect: chi-square over its degrees of freedom, sum((n_v - m)**2) / (V - 1) over the variance m (1 + l -
+    m) of a zero-truncated Poisson with mean m = l / (1 - exp(-l)). Null model: values are drawn independently
+    (Poisson, or a more uneven law such as Zipf's); p is the lower tail of chi-square, with a correction for
+    continuity (counts of a fixed total move the sum of squares in steps of 2), times the number of slots
+    looked at. What everyone does once (a benchmark, a class) is even, but no sweep: a group whose equal
+    prompts do not fall to principals as a queue would deal them is no evidence.
 
     Parameters
     ----------

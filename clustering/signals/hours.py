@@ -20,7 +20,7 @@ _DAY = 24.0
 
 @dataclass(frozen=True, eq=False)
 class _Hours:
-    """Angles of requests, person by person in random order; where each person's begin, and how many they are."""
+    """Angles of requests, person by person in random order; where each person begins, and their number."""
 
     angle: NDArray[np.complex128]
     first: NDArray[np.int64]
@@ -30,12 +30,12 @@ class _Hours:
 def hour_flatness(traffic: Traffic, *, seed: int) -> Signal:
     """Resultant length R of the requests' hours on the 24 h circle: 0 round the clock, 1 all at one time.
 
-    R = |mean exp(2 pi i hour / 24)| (Mardia and Jupp 2000, eq. 2.3.4). Null model: the group's principals keep
-    hours as this log's people do, so that any people, the group's own among them, could stand in their place: as
-    many are drawn without repeating any, each with one group member's load of times of their own, none twice;
-    where these are too few for the load, a neighbour's follow, which makes the null flatter and p larger. p is the
-    share of 499 draws at least as flat; beyond the draws, of the noncentral chi-square of their mean resultant's
-    two coordinates. A log whose people work round the clock gives no small p.
+    R = |mean exp(2 pi i hour / 24)| (Mardia and Jupp 2000, eq. 2.3.4). Null model: the group's principals
+    keep hours as this log's people do, so that any people, the group's own among them, could stand in their
+    place: as many are drawn without repeating any, each with one group member's load of times of their own,
+    none twice; where these are too few for the load, a neighbour's follow, which makes the null flatter and p
+    larger. p is the share of 499 draws at least as flat; beyond the draws, of the noncentral chi-square of
+    their mean resultant's two coordinates. A log whose people work round the clock gives no small p.
     """
     out = no_evidence(traffic.n_groups)
     people = _hours(traffic, traffic.background, _MOST_PEOPLE, np.random.default_rng(seed))
