@@ -75,12 +75,16 @@ def _head(detail: FamilyDetail) -> Iterator[Text]:
     )
 
 
-def _reasons(detail: FamilyDetail) -> Iterator[Text]:
+def _reasons(detail: FamilyDetail) -> Iterator[RenderableType]:
     reasons, benign = detail.row["reasons"], detail.row["benign_explanation"]
     if isinstance(reasons, list) and reasons:
         yield _title("Why it stands here")
+        from rich.table import Table
+
+        listed = Table.grid(padding=(0, 1))
         for reason in reasons:
-            yield quoted("\u2022 ").append_text(_folding(str(reason)))
+            listed.add_row("\u2022", _folding(str(reason)))
+        yield listed
     if benign:
         yield _title("Best benign explanation")
         yield _folding(str(benign))
