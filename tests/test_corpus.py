@@ -121,18 +121,15 @@ def test_against_plain_python(rows: list[dict[str, Any]], expected: Corpus) -> N
         assert prompt["n_requests"] == len(members)
         pairs = [(row["prompt"], row["system_prompt"]) for row in members]
         assert prompt["n_variants"] == len(set(pairs))
-        best = min(
-            set(pairs), key=lambda pair: (-pairs.count(pair), pair[0].encode(), (pair[1] or "").encode())
-        )
-        assert (prompt["prompt"], prompt["system_prompt"]) == best
+        order = {pair: (-pairs.count(pair), pair[0].encode(), (pair[1] or "").encode()) for pair in pairs}
+        assert (prompt["prompt"], prompt["system_prompt"]) == min(pairs, key=order.__getitem__)
     seen = expected.requests.with_columns(
         account=expected.accounts["account_id"].gather(expected.requests["account_row"]),
         principal=expected.principals["principal_id"].gather(expected.requests["principal_row"]),
         text=expected.prompts["text"].gather(expected.requests["prompt_row"]),
     )
-    held = sorted(
-        map(str, seen.select("text", "account", "principal", "timestamp", "model", "output_tokens").rows())
-    )
+    columns = ("text", "account", "principal", "timestamp", "model", "output_tokens")
+    held = sorted(map(str, seen.select(columns).rows()))
     wanted = sorted(
         str(
             (

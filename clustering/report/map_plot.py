@@ -115,7 +115,10 @@ def _layers(points: pl.DataFrame, n_coloured: int) -> list[_Layer]:
 def _points(table: pl.DataFrame, families: pl.DataFrame, n_characters: int) -> pl.DataFrame:
     """Mapped prompts with their family's rank and the texts shown under the pointer."""
     joined = table.join(
-        families.select("family_id", "rank", "template", "medoid_prompt"), on="family_id", how="left", maintain_order="left"
+        families.select("family_id", "rank", "template", "medoid_prompt"),
+        on="family_id",
+        how="left",
+        maintain_order="left",
     )
     prompts = [shorten(visible(text or "", flat=True), n_characters) for text in joined["prompt"].to_list()]
     names = joined.select("template", "medoid_prompt").iter_rows()
