@@ -63,6 +63,10 @@ def test_the_prompts_that_carry_them_join_skeletons_that_were_cut_short():
     assert join(skeletons, [0, 1], whole=[HEAD, f"{HEAD} {TAIL}"]) == [0, 1], "nine words are a sentence"
 
 
+def test_skeletons_far_apart_are_not_compared():
+    assert join([HEAD, OTHER], [0, 1], whole=[variant("a"), variant("b")]) == [0, 1]
+
+
 def test_noise_stays_noise_and_all_members_move_along():
     skeletons = [variant("red"), variant("deep red"), variant("blue"), OTHER, variant("green")]
     weights = [50, 1, 50, 50, 50]

@@ -219,6 +219,20 @@ def test_a_wrapper_stands_out_of_ordinary_language():
     assert (views.skeleton[30:] != "").mean() <= 0.01 * len(views.rule.levels)
 
 
+def test_the_law_is_fitted_to_what_one_principal_wrote():
+    rng = np.random.default_rng(9)
+    texts = zipf_words(rng, 3_000, exponent=0.7, mixing=0.5)
+    texts += zipf_words(rng, 1_000, exponent=0.9, mixing=0.2)  # popular: two principals sent each
+    prompts, requests = corpus_of(texts)
+    again = requests[3_000:].with_columns(pl.col("principal_row") + 1_000)
+    views = build_views(prompts, pl.concat([requests, again]))
+    buffer = to_buffer(views.whole)
+    own = fit_rule(buffer, np.arange(3_000), views.table)
+    everything = fit_rule(buffer, np.arange(4_000), views.table)
+    assert views.rule.shortest_run.tolist() == own.shortest_run.tolist()
+    assert own.shortest_run[0] < everything.shortest_run[0]
+
+
 def test_a_rule_asks_no_longer_run_of_more_principals_and_names_its_longest():
     texts = zipf_words(np.random.default_rng(3), 4_000)
     rule = build_views(*corpus_of(texts)).rule

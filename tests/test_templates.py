@@ -143,6 +143,13 @@ def test_an_empty_filler_is_empty():
         ]
 
 
+@pytest.mark.parametrize(("n_filled", "n_slots"), [(2, 0), (5, 1)])
+def test_what_few_members_insert_is_no_slot(n_filled, n_slots):
+    texts = ["Write the essay and hand it in by noon"] * 30
+    texts[10 : 10 + n_filled] = ["Write the essay very slowly and hand it in by noon"] * n_filled
+    assert len(template_of(texts).fillers) == n_slots
+
+
 def test_slots_at_the_very_ends_may_be_empty_too():
     core = "explain the theory of relativity to me"
     texts = [core, f"please {core}", f"{core} now", f"please {core} today"]
