@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 from clustering import Run, run
 from clustering.simulation import SimulationSettings, simulate
+
+# Not the user's cache: distilled once for all test runs, and full of simulated prompts' vectors.
+os.environ.setdefault("COVEY_CACHE", str(Path(__file__).parent.parent / ".pytest_cache" / "covey"))
 
 N_REQUESTS = 8_000
 N_HELD_OUT = 2_000
