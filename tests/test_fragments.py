@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from text_cases import random_words
 
+from clustering.alignment import same_but_fillers
 from clustering.fragments import NEAR, attach_strays, commonest, join_fragments
 from embedder import lexical_vectors, to_buffer
 from index import knn_graph
@@ -113,6 +114,13 @@ def test_a_stray_of_another_template_stays_noise(stray):
     labels, strengths = attach([variant("red"), OTHER, stray], [0, 1, -1])
     assert labels == [0, 1, -1]
     assert strengths == [1, 1, 0]
+
+
+def test_a_stray_beyond_the_farthest_is_not_compared():
+    words = f"{HEAD} {TAIL}".split()
+    stray = " ".join(f"x{i}" if i % 3 == 2 else word for i, word in enumerate(words))
+    assert same_but_fillers(f"{HEAD} {TAIL}", stray, ordinary=ORDINARY)
+    assert attach([f"{HEAD} {TAIL}", OTHER, stray], [0, 1, -1])[0] == [0, 1, -1]
 
 
 def test_a_stray_looks_past_other_strays_but_not_past_its_nearest_cluster():
