@@ -97,6 +97,7 @@ def test_pool_effect_and_p_against_counting(counts):
 
 def test_pool_edges():
     assert principals(nothing()).p_value.shape == (0,)
+    assert np.isnan(principals(nothing(2)).effect).all()
     assert principals(of_counts([100])).p_value[0] == 1
     assert principals(of_counts([25] * 4)).p_value[0] == 1
     assert principals(of_counts([1] * 50)).p_value[0] < 1e-12

@@ -21,6 +21,8 @@ def principals(traffic: Traffic) -> Signal:
     """
     out = no_evidence(traffic.n_groups)
     for group, rows in traffic.each_group():
+        if len(rows) == 0:
+            continue
         _, counts = principal_counts(traffic, rows)
         out.effect[group] = 1 / ((counts / counts.sum()) ** 2).sum()
         outside = len(rows) - np.sort(counts)[-(FEWEST - 1) :].sum()

@@ -1,0 +1,128 @@
+"""Co-membership: no links among random memberships with any degrees, links of planted pools, edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+from traffic_cases import nothing, traffic_of
+
+from clustering.signals import comembership
+from clustering.signals.comembership import LINK_LEVEL
+
+
+def never(i, j):
+    return False
+
+
+def of_families(families):
+    """One request of every principal in each of these families."""
+    who = np.concatenate([np.asarray(f, np.int64) for f in families]) if families else np.zeros(0, np.int64)
+    groups = np.repeat(np.arange(len(families)), [len(f) for f in families])
+    return traffic_of(who, groups=groups, n_groups=len(families))
+
+
+def random_families(random, n_families, n_principals, size, *, tail):
+    """Families of about `size` principals, who are busy by a Pareto law of index `tail` (0: all alike)."""
+    busy = 1 + random.pareto(tail, n_principals) if tail else np.ones(n_principals)
+    sizes = np.clip(random.integers(size // 2, size * 2, n_families), 5, n_principals * 2 // 3)
+    return [random.choice(n_principals, s, replace=False, p=busy / busy.sum()) for s in sizes]
+
+
+def rewired(random, families, n_swaps):
+    """The same degrees dealt anew: trades between two families keep both sizes (Strona et al. 2014)."""
+    pools = [set(map(int, f)) for f in families]
+    for _ in range(n_swaps):
+        i, j = random.choice(len(pools), 2, replace=False)
+        only = sorted(pools[i] ^ pools[j])
+        n_mine = len(pools[i] - pools[j])
+        both = pools[i] & pools[j]
+        dealt = [only[k] for k in random.permutation(len(only))]
+        pools[i], pools[j] = both | set(dealt[:n_mine]), both | set(dealt[n_mine:])
+    return [sorted(p) for p in pools]
+
+
+CASES = [(2, 60, 30, 0), (3, 45, 30, 0), (6, 120, 30, 0), (12, 300, 20, 1.2), (60, 2_000, 12, 1.0)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_random_memberships_are_hardly_ever_linked(case):
+    n_families, n_principals, size, tail = case
+    linked = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        traffic = of_families(random_families(random, n_families, n_principals, size, tail=tail))
+        linked += len(comembership(traffic, never)[1]) > 0
+    assert linked <= 100 * LINK_LEVEL + 3 * np.sqrt(100 * LINK_LEVEL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [*CASES, (400, 8_000, 8, 1.2)])
+def test_random_memberships_at_length(case):
+    n_families, n_principals, size, tail = case
+    linked = 0
+    for seed in range(600):
+        random = np.random.default_rng([seed, 1])
+        traffic = of_families(random_families(random, n_families, n_principals, size, tail=tail))
+        linked += len(comembership(traffic, never)[1]) > 0
+    assert linked <= 600 * LINK_LEVEL + 3 * np.sqrt(600 * LINK_LEVEL)
+
+
+def test_memberships_dealt_anew_with_the_same_degrees_are_not_linked():
+    random = np.random.default_rng(0)
+    campaign = list(range(30))
+    families = [campaign, campaign, *random_families(random, 14, 300, 20, tail=1.2)]
+    assert len(comembership(of_families(families), never)[1]) > 0
+    linked = sum(
+        len(comembership(of_families(rewired(random, families, 200)), never)[1]) > 0 for _ in range(40)
+    )
+    assert linked <= 3
+
+
+def test_a_pool_behind_two_families_is_linked_and_p_is_the_poisson_tail():
+    strangers = [np.arange(1_000 + 30 * k, 1_030 + 30 * k) for k in range(8)]
+    families = [np.arange(25), np.arange(5, 30), *strangers]
+    signal, links = comembership(of_families(families), never)
+    assert links.tolist() == [[0, 1]]
+    sizes = np.array([len(f) for f in families])
+    pairs = len(families) * (len(families) - 1) / 2
+    meeting = 20 * 2 / (sizes.sum() ** 2 - (sizes**2).sum())
+    p = poisson.sf(19, 25 * 25 * meeting) * pairs
+    np.testing.assert_allclose(signal.p_value[:2], p)
+    np.testing.assert_allclose(signal.effect[:2], 20 / 25)
+    assert np.isnan(signal.p_value[2:]).all()
+
+
+def test_expected_overlaps_of_all_pairs_add_up_to_the_observed():
+    """So two families alone are never linked: that both are their principals' is all there is to know."""
+    assert len(comembership(of_families([np.arange(50), np.arange(50)]), never)[1]) == 0
+
+
+def test_variants_of_one_template_are_linked_but_no_evidence():
+    strangers = [np.arange(1_000 + 30 * k, 1_030 + 30 * k) for k in range(8)]
+    families = [np.arange(25), np.arange(25), np.arange(25), *strangers]
+    signal, links = comembership(of_families(families), lambda i, j: {i, j} == {0, 1})
+    assert sorted(links.tolist()) == [[0, 1], [0, 2], [1, 2]]
+    assert (signal.p_value[:3] < LINK_LEVEL).all()
+    alone, links = comembership(of_families(families), lambda i, j: True)
+    assert len(links) == 3
+    assert np.isnan(alone.p_value).all()
+
+
+def test_busy_principals_who_use_everything_link_nothing():
+    busy = np.arange(10)
+    families = [np.append(busy, np.arange(100 + 10 * k, 110 + 10 * k)) for k in range(40)]
+    assert len(comembership(of_families(families), never)[1]) == 0
+
+
+def test_edges():
+    signal, links = comembership(nothing(), never)
+    assert signal.p_value.shape == (0,)
+    assert links.shape == (0, 2)
+    assert len(comembership(nothing(3), never)[1]) == 0
+    assert len(comembership(of_families([[0], [0], [1, 2]]), never)[1]) == 0
+    strangers = [np.arange(1_000 + 30 * k, 1_030 + 30 * k) for k in range(8)]
+    four = [np.arange(4), np.arange(4), *strangers]
+    assert len(comembership(of_families(four), never)[1]) == 0, "four are no pool"
+    outside = traffic_of(np.arange(9), groups=[-1] * 9, n_groups=0)
+    assert comembership(outside, never)[0].effect.shape == (0,)
