@@ -155,9 +155,7 @@ def _skeleton_clusters(
     numbered = distinct.select("skeleton", at=pl.int_range(pl.len()))
     place = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
-    clusters, graph = _clusters(
-        vectors, distinct["weight"].to_numpy(), distinct["skeleton"], settings, farthest=NEAR
-    )
+    clusters, graph = _clusters(vectors, distinct["weight"].to_numpy(), distinct["skeleton"], settings)
     labels, strengths = _with_heavy(clusters, distinct["weight"].to_numpy(), settings.min_family)
     ordinary = views.rule.ordinary_words
     labels = join_fragments(labels, vectors, distinct, views.whole, ordinary=ordinary)
@@ -187,13 +185,15 @@ def _clusters(
     settings: FamilySettings,
     *,
     min_persistence: float = 0.0,
-    farthest: float = np.inf,
 ) -> tuple[ViewClusters, KnnGraph]:
-    """HDBSCAN of weighted points on their kNN graph, without the edges longer than ``farthest``."""
+    """HDBSCAN of weighted points on their kNN graph, without the edges between texts that are not NEAR.
+
+    A heavy point is dense all alone and would take in whatever stranger lies least far.
+    """
     seed, threads = settings.seed, settings.threads
     index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads) if len(vectors) else None
     graph = knn_graph(vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads)
-    apart = graph.distances > farthest
+    apart = graph.distances > NEAR
     clustering = cluster_graph(
         np.where(apart, -1, graph.indices),
         np.where(apart, np.float32(np.inf), graph.distances),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clustering.alignment import same_but_fillers
 from index import KnnGraph, knn_graph
 
-NEAR = 0.6  # skeletons farther apart share too little to be compared word by word
+NEAR = 0.6  # cosine distance; texts farther apart share too little to be of one family
 _N_COMPARED = 10  # nearest clusters of each that are compared
 
 
