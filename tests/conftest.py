@@ -6,11 +6,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import polars as pl
 import pytest
 
 from clustering import Run, run
 from clustering.simulation import SimulationSettings, simulate
+
+# A first example compiles what the others use: no deadline can hold for it.
+hypothesis.settings.register_profile("covey", deadline=None)
+hypothesis.settings.load_profile("covey")
 
 # Not the user's cache: distilled once for all test runs, and full of simulated prompts' vectors.
 os.environ.setdefault("COVEY_CACHE", str(Path(__file__).parent.parent / ".pytest_cache" / "covey"))
