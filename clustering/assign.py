@@ -1,9 +1,9 @@
 """Families of prompts that come after a run, one by one or in batches, with the same answers.
 
-A prompt is normalised and cut by the run's own shingle table. It belongs to the family of the nearest skeleton
-when that is as near as the family's own members are to each other, or when both are one template's but for
-short fillers; else to the family of the nearest whole text under the same measure. Everything a prompt needs
-is in ``index/`` of the run directory.
+A prompt is normalised and cut by the run's own shingle table. It belongs to the family of the nearest
+skeleton when that is as near as the family's own members are to each other, or when both are one template's
+but for short fillers; else to the family of the nearest whole text under the same measure. Everything a
+prompt needs is in ``index/`` of the run directory.
 """
 
 from __future__ import annotations
