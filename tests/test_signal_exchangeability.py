@@ -45,24 +45,32 @@ def test_icc_and_its_error_against_anova_with_principals_really_deleted(icc):
     random = np.random.default_rng(int(icc * 10))
     counts = random.integers(1, 9, 12)
     vectors, member = subjects(random, counts, icc), np.repeat(np.arange(12), counts)
-    value, error = _icc(traffic_of(member), np.arange(len(member)), vectors, np.arange(len(member)))
+    value, error, n_effective = _icc(
+        traffic_of(member), np.arange(len(member)), vectors, np.arange(len(member))
+    )
     left = [anova(vectors[member != a], member[member != a]) for a in range(12)]
     assert value == pytest.approx(anova(vectors, member), abs=1e-9)
     assert error == pytest.approx(np.sqrt(11 * np.var(left)), abs=1e-9)
+    assert n_effective == pytest.approx(1 / sum((c / counts.sum()) ** 2 for c in counts))
+
+
+def deleted(vectors, counts):
+    """ICC and its jackknife error by deleting one principal after the other."""
+    member = np.repeat(np.arange(len(counts)), counts)
+    left = [anova(vectors[member != a], member[member != a]) for a in range(len(counts))]
+    return anova(vectors, member), np.sqrt((len(counts) - 1) * np.var(left))
 
 
 def test_p_is_students_t_against_half_of_the_backgrounds_icc():
     random = np.random.default_rng(5)
     group, background = random.integers(2, 6, 9), random.integers(2, 6, 40)
     vectors = subjects(random, np.append(group, background), 0.3)
-    n = group.sum()
-    member = np.repeat(np.arange(9), group)
-    left = [anova(vectors[:n][member != a], member[member != a]) for a in range(9)]
-    people = anova(vectors[n:], np.repeat(np.arange(40), background))
-    value = anova(vectors[:n], member)
+    value, error = deleted(vectors[: group.sum()], group)
+    people, people_error = deleted(vectors[group.sum() :], background)
+    statistic = (value - people / 2) / np.hypot(error, people_error / 2)
     signal = signal_of(group, background, vectors)
     assert signal.effect[0] == pytest.approx(value)
-    assert signal.p_value[0] == pytest.approx(t.cdf((value - people / 2) / np.sqrt(8 * np.var(left)), 8))
+    assert signal.p_value[0] == pytest.approx(t.cdf(statistic, group.sum() ** 2 / (group**2).sum() - 1))
 
 
 def null_p(group, background, icc, share=0.5):
@@ -100,6 +108,8 @@ def test_p_values_keep_their_word_for_people_half_as_faithful_as_the_background(
         null_p([3] * 10, [5] * 20, 0.5),
         null_p([3] * 100, [5] * 200, 0.3),
         null_p(uneven(30), uneven(100), 0.5),
+        null_p(uneven(30), uneven(30), 0.3),
+        null_p(uneven(12), uneven(200), 0.5),
     ],
 )
 def test_p_values_keep_their_word_at_length(null):

@@ -1,4 +1,4 @@
-"""Signals: one pure function each, over all groups at once, with an effect and a p-value under a stated null."""
+"""Signals: one pure function each, over all groups at once: an effect, and a p-value under a stated null."""
 
 from __future__ import annotations
 

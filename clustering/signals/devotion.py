@@ -16,12 +16,12 @@ _STAKES = np.linspace(0.1, 1.9, 10)
 def devotion(traffic: Traffic) -> Signal:
     """Share of its principals' requests that a group takes, over principals who sent at least three.
 
-    Null model: a thing that people use takes at most half of what else each of them sends, by a law of their own.
-    The request by which a principal came to be counted is left out: among people who sent it once by chance the
-    share would exceed a half by that alone. p is that of a test by betting, 1 / mean over stakes b of
-    prod(1 + b (share - 1/2)) (Waudby-Smith and Ramdas 2024, JRSS B 86(1), section 4): exact for any number of
-    principals, and at least 2**-A. Small accounts speak as loud there as busy ones, so the pool's traffic as a
-    whole must be devoted, too: the larger p counts, of this test and of the jackknife of the effect.
+    Null model: a thing that people use takes at most half of what else each of them sends, by a law of their
+    own. The request by which a principal came to be counted is left out: among people who sent it once by
+    chance the share would exceed a half by that alone. p is that of a test by betting, 1 / mean over stakes b
+    of prod(1 + b (share - 1/2)) (Waudby-Smith and Ramdas 2024, JRSS B 86(1), section 4): exact for any number
+    of principals, and at least 2**-A. Small accounts speak as loud there as busy ones, so the pool's traffic
+    as a whole must be devoted, too: the larger p counts, of this test and of the jackknife of the effect.
     """
     out = no_evidence(traffic.n_groups)
     for group, rows in traffic.each_group():

@@ -19,13 +19,14 @@ def exchangeability(
     vector_of: NDArray[np.int64],
     background: NDArray[np.int64],
 ) -> Signal:
-    """Intraclass correlation of payload vectors within principals; a dispatcher gives 0, people keep to their subjects.
+    """Intraclass correlation of payload vectors within principals; 0 of a dispatcher, more of people.
 
     ICC = (MSB - MSW) / (MSB + (n0 - 1) MSW), one-way random effects summed over dimensions, with
     n0 = (n - sum(n_a**2) / n) / (A - 1) (Donner and Koval 1980, Biometrics 36(1), eq. 2). A principal's
-    repetitions of a prompt count once. Null model: the group's principals keep to their subjects at least half
-    as much as the principals of this log's background do; p is the lower tail by the jackknife over
-    principals, Student's t with A - 1 degrees of freedom.
+    repetitions of a prompt count once. Null model: the group's principals keep to their subjects at least
+    half as much as the principals of this log's background do. p is the lower tail of Student's t: the errors
+    of both by the jackknife over principals, degrees of freedom one less than the group's effective number of
+    principals, (sum n_a)**2 / sum(n_a**2), for few busy ones make the jackknife's error as uncertain as few.
 
     Parameters
     ----------
@@ -38,16 +39,16 @@ def exchangeability(
         Rows of requests whose ICC is that of people.
     """
     out = no_evidence(traffic.n_groups)
-    people, _ = _icc(traffic, background, vectors, vector_of)
+    people, people_error, _ = _icc(traffic, background, vectors, vector_of)
     if not people > 0:
         return out  # people without subjects of their own: nothing to tell a dispatcher from
     for group, rows in traffic.each_group():
-        value, error = _icc(traffic, rows, vectors, vector_of)
+        value, error, n_effective = _icc(traffic, rows, vectors, vector_of)
         if np.isnan(value) or np.isnan(error):
             continue
-        n_principals = len(np.unique(traffic.principals[rows]))
+        error = max(np.hypot(error, people_error / 2), 1e-6)
         out.effect[group] = value
-        out.p_value[group] = t.cdf((value - people / 2) / max(error, 1e-6), n_principals - 1)
+        out.p_value[group] = t.cdf((value - people / 2) / error, n_effective - 1)
     return out
 
 
@@ -82,14 +83,14 @@ def _icc(
     rows: NDArray[np.int64],
     vectors: NDArray[np.float32],
     vector_of: NDArray[np.int64],
-) -> tuple[float, float]:
-    """ICC of the rows with a vector, and its jackknife error; NaN where too few principals sent two."""
+) -> tuple[float, float, float]:
+    """ICC of the rows with a vector, its error, effective principals; NaN where too few of them sent two."""
     rows = rows[vector_of[traffic.prompts[rows]] >= 0]
     both = np.unique(np.stack([traffic.principals[rows], traffic.prompts[rows]]), axis=1)
     _, member = np.unique(both[0], return_inverse=True)
     n, n_principals = both.shape[1], int(member.max(initial=-1)) + 1
     if n_principals < 3 or n - n_principals < _FEWEST_PAIRED:
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     z = vectors[vector_of[both[1]]].astype(np.float64)
     counts = np.bincount(member).astype(np.float64)
     sums = np.zeros((n_principals, z.shape[1]))
@@ -110,12 +111,13 @@ def _icc(
     values = _from_sums(without, grand)
     left = values[1:][np.isfinite(values[1:])]
     if len(left) < 3 or not np.isfinite(values[0]):
-        return np.nan, np.nan
-    return float(values[0]), float(np.sqrt((len(left) - 1) / len(left) * ((left - left.mean()) ** 2).sum()))
+        return np.nan, np.nan, np.nan
+    error = np.sqrt((len(left) - 1) / len(left) * ((left - left.mean()) ** 2).sum())
+    return float(values[0]), float(error), float(n**2 / (counts**2).sum())
 
 
 def _from_sums(sums: NDArray[np.float64], grand: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ICC per row of (A, n, sum n_a**2, sum |S_a|**2 / n_a, sum |z|**2) and of |S|**2; NaN where undefined."""
+    """ICC per row of (A, n, sum n_a**2, sum |S_a|**2 / n_a, sum |z|**2) and of |S|**2; NaN where none is."""
     principals, n, squares_of_counts, between, total = sums.T
     with np.errstate(divide="ignore", invalid="ignore"):
         msb = (between - grand / n) / (principals - 1)

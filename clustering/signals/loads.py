@@ -1,4 +1,4 @@
-"""K3, load equality: do the accounts carry even loads, as a work queue deals them, or people's uneven ones?"""
+"""K3, load equality: do the accounts carry even loads, as a queue deals them, or people's uneven ones?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def load_dispersion(traffic: Traffic, *, seed: int) -> Signal:
 
     Null model: how often a person uses a thing has a geometric law (every use may be the last; the law of
     largest entropy for its mean), or a more uneven one. p is the share of 999 draws of as many principals,
-    with the same mean, that are at least as even; beyond the draws, of the scaled chi-square with their moments.
+    with the same mean, that are at least as even; beyond the draws, of the scaled chi-square with their
+    moments.
     """
     out = no_evidence(traffic.n_groups)
     for group, rows in traffic.each_group():

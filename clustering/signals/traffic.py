@@ -63,7 +63,7 @@ class Traffic:
 
     @cached_property
     def background(self) -> NDArray[np.int64]:
-        """Rows of requests in no group: what people in this log otherwise do; all rows when there are too few."""
+        """Rows of requests in no group: what people otherwise do; all rows if these are too few."""
         rows = np.flatnonzero(self.groups < 0)
         return (
             rows
@@ -121,9 +121,9 @@ def ratio_p_value(numerators: NDArray[np.float64], denominators: NDArray[np.floa
 def drawn_p_value(n_beyond: int, n_draws: int, fitted: float) -> float:
     """p of an observation from draws of its null, with a fitted tail where the draws end.
 
-    (1 + beyond) / (1 + draws) (Davison and Hinkley 1997, eq. 4.11) cannot fall below 1 / (1 + draws), too coarse
-    for a lone family among thousands. When no draw lies beyond, the null's moments give the tail (Knijnenburg
-    et al. 2009, Bioinformatics 25(12)): ``fitted``, if it is smaller.
+    (1 + beyond) / (1 + draws) (Davison and Hinkley 1997, eq. 4.11) cannot fall below 1 / (1 + draws), too
+    coarse for a lone family among thousands. When no draw lies beyond, the null's moments give the tail
+    (Knijnenburg et al. 2009, Bioinformatics 25(12)): ``fitted``, if it is smaller.
     """
     p = (1 + n_beyond) / (1 + n_draws)
     return min(p, fitted) if n_beyond == 0 else p
