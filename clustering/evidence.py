@@ -1,9 +1,9 @@
 """Every signal of every family, and the signs of one hand of the groups that share their principals.
 
-Whether a space is swept is asked of each family alone. Whether one hand coordinates the accounts is asked of the
-family and, when it is linked to others, of the linked families together: a pool that spreads one sweep over seven
-templates shows its even loads and flat hours only over all seven. The better of the two counts, doubled for
-having looked twice.
+Whether a space is swept is asked of each family alone. Whether one hand coordinates the accounts is asked of
+the family and, when it is linked to others, of the linked families together: a pool that spreads one sweep
+over seven templates shows its even loads and flat hours only over all seven. The better of the two counts,
+doubled for having looked twice.
 """
 
 from __future__ import annotations
@@ -87,64 +87,88 @@ def weigh(
     seed : int
         Of samples and draws.
     """
-    in_template = np.append(templated, False)[traffic.groups]  # -1, no family, takes the last
-    people = np.flatnonzero(~in_template)
-    vectors, vector_of, people = _payload_vectors(traffic, payloads, people, seed)
-
-    def coordination(of: Traffic, shared: Signal) -> dict[str, Signal]:
-        # A family found by what it says holds one subject: its accounts cannot differ in theirs.
-        skeletal = of.only(in_template)
-        return {
-            "exchangeability": exchangeability(skeletal, vectors, vector_of, people),
-            "load_dispersion": load_dispersion(of, seed=seed),
-            "hour_flatness": hour_flatness(of, seed=seed),
-            "comembership": shared,
-            "devotion": devotion(of),
-        }
-
+    subjects = _subjects(traffic, payloads, templated, seed)
     shared, links = comembership(traffic, akin)
-    alone = coordination(traffic, shared)
-    others = {
+    groups = linked_groups(traffic, links)
+    alone = _one_hand(traffic, subjects, shared, seed)
+    one_hand, pooled = _with_groups(traffic, subjects, alone, groups, seed)
+    signals = {
         "principals": principals(traffic),
         "union_efficiency": union_efficiency(traffic),
         "slot_evenness": slot_evenness(traffic, fillers),
         "repetition": repetition(traffic),
+        **one_hand,
     }
-    groups = linked_groups(traffic, links)
+    looks = np.where(np.bincount(groups)[groups] > 1, 2, 1)
+    return Evidence(signals, combined_p_values(signals, looks=looks), scores(signals), groups, pooled)
+
+
+@dataclass(frozen=True, eq=False)
+class _Subjects:
+    """What exchangeability needs: payload vectors and where each prompt's is, and the rows of people.
+
+    ``in_template`` tells the requests of families found by their skeleton. A family found by what it says
+    holds one subject: its accounts cannot differ in theirs.
+    """
+
+    vectors: NDArray[np.float32]
+    vector_of: NDArray[np.int64]
+    people: NDArray[np.int64]
+    in_template: NDArray[np.bool_]
+
+
+def _one_hand(traffic: Traffic, subjects: _Subjects, shared: Signal, seed: int) -> dict[str, Signal]:
+    """The signs of one hand of every group."""
+    skeletal = traffic.only(subjects.in_template)
+    return {
+        "exchangeability": exchangeability(skeletal, subjects.vectors, subjects.vector_of, subjects.people),
+        "load_dispersion": load_dispersion(traffic, seed=seed),
+        "hour_flatness": hour_flatness(traffic, seed=seed),
+        "comembership": shared,
+        "devotion": devotion(traffic),
+    }
+
+
+def _with_groups(
+    traffic: Traffic,
+    subjects: _Subjects,
+    alone: Mapping[str, Signal],
+    groups: NDArray[np.int64],
+    seed: int,
+) -> tuple[Mapping[str, Signal], NDArray[np.bool_]]:
+    """Per family its own signs or its group's, whichever show one hand better; and whose they are."""
     several = np.flatnonzero(np.bincount(groups) > 1)
     if len(several) == 0:
-        nobody = np.zeros(len(groups), bool)
-        everything = {**others, **alone}
-        return Evidence(everything, combined_p_values(everything), scores(everything), groups, nobody)
+        return alone, np.zeros(len(groups), bool)
     number = np.full(int(groups.max()) + 1, -1)
     number[several] = np.arange(len(several))
     group_of = number[groups]
-    pooled = coordination(
-        traffic.regrouped(group_of, len(several)), _strongest(shared, group_of, len(several))
-    )
-    use, doubled = _better(alone, pooled, group_of)
+    together = traffic.regrouped(group_of, len(several))
+    shared = _strongest(alone["comembership"], group_of, len(several))
+    pooled = _one_hand(together, subjects, shared, seed)
+    better = coordination_p_values(pooled)[group_of] <= coordination_p_values(alone)
+    use = (group_of >= 0) & better
     signals = {
         name: Signal(
-            np.where(use, pooled[name].effect[group_of], alone[name].effect),
-            np.where(use, pooled[name].p_value[group_of], alone[name].p_value),
+            np.where(use, pooled[name].effect[group_of], signal.effect),
+            np.where(use, pooled[name].p_value[group_of], signal.p_value),
         )
-        for name in alone
+        for name, signal in alone.items()
     }
-    everything = {**others, **signals}
-    p = combined_p_values(everything, looks=doubled)
-    return Evidence(everything, p, scores(everything), groups, use)
+    return signals, use
 
 
-def _payload_vectors(
+def _subjects(
     traffic: Traffic,
     payloads: tuple[pl.Series, Callable[[pl.Series], NDArray[np.float32]]],
-    people: NDArray[np.int64],
+    templated: NDArray[np.bool_],
     seed: int,
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Vectors of the payloads that exchangeability needs, where each prompt's is, and the people's rows."""
+) -> _Subjects:
+    """Payload vectors of a sample of every pool and of people."""
+    in_template = np.append(templated, False)[traffic.groups]  # -1, no family, takes the last
     texts, encode = payloads
     said = (texts.fill_null("") != "").to_numpy()
-    people = paired_sample(traffic, people, seed=seed, n_requests=_N_PEOPLE)
+    people = paired_sample(traffic, np.flatnonzero(~in_template), seed=seed, n_requests=_N_PEOPLE)
     rows = [people]
     for _, members in traffic.each_group():
         if len(np.unique(traffic.principals[members])) >= FEWEST:
@@ -155,7 +179,7 @@ def _payload_vectors(
     known = np.flatnonzero(np.einsum("ij,ij->i", vectors, vectors) > 0)
     vector_of = np.full(len(texts), -1, np.int64)
     vector_of[wanted[known]] = known
-    return vectors, vector_of, people
+    return _Subjects(vectors, vector_of, people, in_template)
 
 
 def _strongest(signal: Signal, group_of: NDArray[np.int64], n_groups: int) -> Signal:
@@ -165,12 +189,3 @@ def _strongest(signal: Signal, group_of: NDArray[np.int64], n_groups: int) -> Si
     np.fmax.at(out.effect, group_of[inside], signal.effect[inside])
     np.fmin.at(out.p_value, group_of[inside], signal.p_value[inside])
     return out
-
-
-def _better(
-    alone: Mapping[str, Signal], pooled: Mapping[str, Signal], group_of: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Families whose group shows one hand better than they do, and how often each was looked at."""
-    linked = group_of >= 0
-    use = linked & (coordination_p_values(pooled)[group_of] <= coordination_p_values(alone))
-    return use, np.where(linked, 2, 1)

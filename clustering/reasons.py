@@ -8,22 +8,29 @@ from clustering.evidence import Evidence
 from clustering.scores import COORDINATION, FLAG_LEVEL, POOL, STRUCTURE
 
 _TELLING = {
-    "exchangeability": "Any account could have sent any request: the accounts' subjects differ as little as a "
-    "dispatcher's would (intraclass correlation {effect:.2f}).",
-    "load_dispersion": "The accounts carry even loads, as a work queue deals them (variance over mean {effect:.2f}).",
-    "hour_flatness": "Requests keep no one's waking hours (resultant of the hours {effect:.2f}; 0 is round the clock).",
+    "exchangeability": "Any account could have sent any request: the accounts' subjects differ as little "
+    "as a dispatcher's would (intraclass correlation {effect:.2f}).",
+    "load_dispersion": "The accounts carry even loads, as a work queue deals them "
+    "(variance over mean {effect:.2f}).",
+    "hour_flatness": "Requests keep no one's waking hours "
+    "(resultant of the hours {effect:.2f}; 0 is round the clock).",
     "comembership": "Its accounts come back in another family: {effect:.0%} of them, far beyond chance.",
     "devotion": "Its accounts do little else: {effect:.0%} of what they send belongs to it.",
-    "union_efficiency": "Hardly a prompt is sent twice: each account breaks new ground (union efficiency {effect:.2f}).",
-    "slot_evenness": "Values are used equally often, not as people pick favourites (dispersion {effect:.2f}; chance is 1).",
+    "union_efficiency": "Each account breaks new ground instead of sending what others sent "
+    "(union efficiency {effect:.2f}).",
+    "slot_evenness": "Values are used equally often, not as people pick favourites "
+    "(dispersion {effect:.2f}; chance is 1).",
     "repetition": "The same prompt is sampled again and again: {effect:.1f} times by an account in the mean.",
     "principals": "The load is on many shoulders: {effect:.0f} accounts or organisations in effect.",
 }
 _BENIGN = {
     "principals": "Few customers: nearly all requests come from four accounts or organisations, or fewer.",
-    "union_efficiency": "Everyone sends the same prompts, as a benchmark, a class or a popular question makes them do.",
-    "exchangeability": "A shared tool: each account keeps to its own subjects (intraclass correlation {effect:.2f}).",
-    "load_dispersion": "People's uneven use: a few accounts send most of it (variance over mean {effect:.1f}).",
+    "union_efficiency": "Everyone sends the same prompts, "
+    "as a benchmark, a class or a popular question makes them do.",
+    "exchangeability": "A shared tool: each account keeps to its own subjects "
+    "(intraclass correlation {effect:.2f}).",
+    "load_dispersion": "People's uneven use: a few accounts send most of it "
+    "(variance over mean {effect:.1f}).",
     "devotion": "Used now and then: it is {effect:.0%} of what its accounts send.",
     "hour_flatness": "It keeps people's waking hours.",
 }

@@ -1,7 +1,8 @@
 """From signals to one p-value per family, a q-value, and the analyst's order.
 
-No single signal is safe: a benchmark deals even loads, a class is devoted, a cron job keeps flat hours, a menu of
-fill-ins is exchangeable. So a family must show *several* signs of one hand at once, and a swept space:
+No single signal is safe: a benchmark deals even loads, a class is devoted, a cron job keeps flat hours, a
+menu of fill-ins is exchangeable. So a family must show *several* signs of one hand at once, and a swept
+space:
 
 - coordination: partial conjunction of the five signs of one hand (exchangeability, load equality, flat hours,
   co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer than three are
@@ -13,10 +14,9 @@ fill-ins is exchangeable. So a family must show *several* signs of one hand at o
 
 The largest of the three counts, so each must hold. Volume is no evidence; it orders ties.
 
-The score orders the queue, flagged or not. There the signs of one hand are added as normal deviates (Stouffer),
-each cut at +-3: what speaks for people counts against the family, and no sign alone carries it.
-Tried and dropped: Cauchy's combination and Fisher's, by which one sign that a look-alike shares outvotes four
-that it does not.
+The score orders the queue, flagged or not. There the signs of one hand are added as normal deviates
+(Stouffer), each cut at +-3: what speaks for people counts against the family, and no sign alone carries it.
+Cauchy's combination and Fisher's would let one sign that a look-alike shares outvote four that it does not.
 """
 
 from __future__ import annotations
@@ -54,15 +54,18 @@ def combined_p_values(
     (f,) float64 in [0, 1]
     """
     coordination = np.minimum(1.0, looks * coordination_p_values(signals))
-    return np.maximum(_gates(signals), coordination)
+    return np.asarray(np.maximum(_gates(signals), coordination))
 
 
 def scores(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
-    """-log10 of one minus the normal law at the sum of the signs' deviates, or of the gates' p; 0 upwards."""
+    """-log10 of the normal law's upper tail at the sum of the signs' deviates, or of the gates' p if larger.
+
+    An unmeasured sign speaks for nobody: it adds nothing to the sum of five.
+    """
     p = np.stack([signals[name].p_value for name in COORDINATION])
     deviates = np.clip(norm.isf(p), -_LARGEST_DEVIATE, _LARGEST_DEVIATE)
-    one_hand = norm.sf(np.nansum(deviates, axis=0) / np.sqrt(len(COORDINATION)))  # unmeasured speaks for nobody
-    return -np.log10(np.maximum(_gates(signals), one_hand)) + 0.0
+    one_hand = norm.sf(np.nansum(deviates, axis=0) / np.sqrt(len(COORDINATION)))
+    return np.asarray(-np.log10(np.maximum(_gates(signals), one_hand)) + 0.0)
 
 
 def _gates(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
@@ -77,7 +80,7 @@ def coordination_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
 
 
 def partial_conjunction(p_values: Sequence[NDArray[np.float64]], at_least: int) -> NDArray[np.float64]:
-    """p-value of "fewer than ``at_least`` of the alternatives hold" per column; NaN entries are not counted."""
+    """p-value of "fewer than ``at_least`` alternatives hold" per column; NaN entries are not counted."""
     table = np.sort(np.stack(p_values), axis=0)  # NaN last
     measured = (~np.isnan(table)).sum(axis=0)
     corrected = (measured - at_least + 1) * table[at_least - 1]

@@ -8,9 +8,8 @@ level a span counts as skeleton when at most ``false_share`` of the prompts woul
 ordinary language alone. More traffic or more uniform language makes the law heavier and the demanded run
 longer.
 
-Tried and dropped: one constant (shingle in >= 60 prompts), which neither finds a family of thirty accounts
-nor survives a larger traffic; a length limit alone, which loses wrappers of eight words that thousands of
-accounts send.
+One constant for all (say, a shingle in 60 prompts) would neither find a family of thirty accounts nor survive
+a larger traffic; a length alone would lose the wrappers of eight words that thousands of accounts send.
 """
 
 from __future__ import annotations
