@@ -76,7 +76,7 @@ def weigh(
     traffic : Traffic
         Grouped by family.
     fillers : per family, per slot, (V,) int64
-        Distinct prompts per value.
+        Requests per value.
     payloads : (n_prompts,) String series, and a function
         What each prompt says beyond its family's template, null where that was not read; and its encoder, m
         texts to (m, d) unit vectors.

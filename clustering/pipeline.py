@@ -202,7 +202,8 @@ def _evidence(work: _Work, views: Views, families: Families, templates: list[Tem
         families.labels[prompts],
         len(families.ids),
     )
-    fillers = [[_frequencies(slot) for slot in template.fillers] for template in templates]
+    weights = work.corpus.prompts["n_requests"].to_numpy()
+    fillers = [[_frequencies(slot, weights[t.rows]) for slot in t.fillers] for t in templates]
     return weigh(
         traffic,
         fillers,
@@ -235,5 +236,8 @@ def _payloads(whole: pl.Series, families: Families, templates: list[Template]) -
     return rows["filled"].zip_with(pl.Series(by_skeleton), whole)
 
 
-def _frequencies(fillers: list[str]) -> NDArray[np.int64]:
-    return np.unique([filler for filler in fillers if filler], return_counts=True)[1]
+def _frequencies(fillers: list[str], weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Requests per value of a slot; distinct prompts would fill a small grid up and look even by chance."""
+    said = np.array([filler != "" for filler in fillers])
+    _, value = np.unique(np.array(fillers, dtype=object)[said], return_inverse=True)
+    return np.bincount(value, weights=weights[said]).astype(np.int64)

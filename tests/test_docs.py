@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COMMAND: Any = typer.main.get_command(app)  # of the click that typer carries
 UsageError = typer.BadParameter.__mro__[1]
-INSTALL = "python3.11 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e "
+INSTALL = "python3.11 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
 
 
 def canonical(name: str) -> str:
@@ -98,7 +98,7 @@ def test_the_check_of_commands_sees_a_wrong_one(wrong: list[str]) -> None:
 
 def test_readme_and_ci_have_the_two_commands() -> None:
     demo = (
-        f"{INSTALL}. && .venv/bin/covey simulate --out demo/traffic "
+        f"{INSTALL}. && .venv/bin/covey simulate --out demo/traffic --requests 40000 "
         "&& .venv/bin/covey run demo/traffic/requests.parquet --out demo/run"
     )
     tests = f"{INSTALL}'.[dev]' && .venv/bin/python -m pytest"

@@ -31,7 +31,7 @@ def slot_evenness(traffic: Traffic, fillers: Sequence[Sequence[NDArray[np.int64]
     ----------
     traffic : Traffic
     fillers : per group, per slot, (V,) int64
-        Number of distinct prompts per value; empty where a group has no slots.
+        Requests per value; empty where a group has no slots.
     """
     out = no_evidence(traffic.n_groups)
     for group, rows in traffic.each_group():
