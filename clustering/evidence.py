@@ -27,6 +27,7 @@ from clustering.signals import (
     hour_flatness,
     load_dispersion,
     no_evidence,
+    one_clock,
     paired_sample,
     principals,
     repetition,
@@ -124,6 +125,7 @@ def _one_hand(traffic: Traffic, subjects: _Subjects, shared: Signal, seed: int) 
         "exchangeability": exchangeability(skeletal, subjects.vectors, subjects.vector_of, subjects.people),
         "load_dispersion": load_dispersion(traffic, seed=seed),
         "hour_flatness": hour_flatness(traffic, seed=seed),
+        "one_clock": one_clock(traffic, subjects.people, seed=seed),
         "comembership": shared,
         "devotion": devotion(traffic),
     }

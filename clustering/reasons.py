@@ -12,6 +12,8 @@ _TELLING = {
     "as a dispatcher's would (intraclass correlation {effect:.2f}).",
     "load_dispersion": "The accounts carry even loads, as a work queue deals them "
     "(variance over mean {effect:.2f}).",
+    "one_clock": "All accounts run by one clock: their hours differ as little as a dispatcher's would "
+    "(intraclass correlation {effect:.2f}).",
     "hour_flatness": "Requests keep no one's waking hours "
     "(resultant of the hours {effect:.2f}; 0 is round the clock).",
     "comembership": "Its accounts come back in another family: {effect:.0%} of them, far beyond chance.",
@@ -31,6 +33,8 @@ _BENIGN = {
     "(intraclass correlation {effect:.2f}).",
     "load_dispersion": "People's uneven use: a few accounts send most of it "
     "(variance over mean {effect:.1f}).",
+    "one_clock": "Each account keeps hours of its own, as people and scheduled jobs do "
+    "(intraclass correlation {effect:.2f}).",
     "devotion": "Used now and then: it is {effect:.0%} of what its accounts send.",
     "hour_flatness": "It keeps people's waking hours.",
 }

@@ -4,8 +4,8 @@ No single signal is safe: a benchmark deals even loads, a class is devoted, a cr
 menu of fill-ins is exchangeable. So a family must show *several* signs of one hand at once, and a swept
 space:
 
-- coordination: partial conjunction of the five signs of one hand (exchangeability, load equality, flat hours,
-  co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer than three are
+- coordination: partial conjunction of the six signs of one hand (exchangeability, load equality, one clock,
+  flat hours, co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer than three are
   real" (Benjamini and Heller 2008, Biometrics 64(4), eq. 2). With fewer than three measured, the log cannot
   tell, and p = 1.
 - structure: the space is swept without repeats (union efficiency), evenly (slot evenness), or one point of it
@@ -31,7 +31,14 @@ from scipy.stats import false_discovery_control, norm
 from clustering.signals import Signal
 
 FLAG_LEVEL = 0.05
-COORDINATION = ("exchangeability", "load_dispersion", "hour_flatness", "comembership", "devotion")
+COORDINATION = (
+    "exchangeability",
+    "load_dispersion",
+    "one_clock",
+    "hour_flatness",
+    "comembership",
+    "devotion",
+)
 STRUCTURE = ("union_efficiency", "slot_evenness", "repetition")
 POOL = "principals"
 _N_CONJOINED = 3
@@ -60,7 +67,7 @@ def combined_p_values(
 def scores(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
     """-log10 of the normal law's upper tail at the sum of the signs' deviates, or of the gates' p if larger.
 
-    An unmeasured sign speaks for nobody: it adds nothing to the sum of five.
+    An unmeasured sign speaks for nobody: it adds nothing to the sum of six.
     """
     p = np.stack([signals[name].p_value for name in COORDINATION])
     deviates = np.clip(norm.isf(p), -_LARGEST_DEVIATE, _LARGEST_DEVIATE)

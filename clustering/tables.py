@@ -49,6 +49,8 @@ _FAMILIES: Columns = {
     "load_dispersion_p": pl.Float64,
     "hour_flatness": pl.Float64,
     "hour_flatness_p": pl.Float64,
+        "one_clock": pl.Float64,
+        "one_clock_p": pl.Float64,
     "slot_evenness": pl.Float64,
     "slot_evenness_p": pl.Float64,
     "repetition": pl.Float64,

@@ -24,6 +24,10 @@ DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
         "intraclass correlation of payloads within accounts; 0: any account could have sent any prompt",
     ),
     "load_dispersion": ("Load dispersion", "variance over mean of requests per account; low: an even load"),
+    "one_clock": (
+        "One clock",
+        "intraclass correlation of the hour within accounts; 0: all keep the same hours, 1: each its own",
+    ),
     "hour_flatness": ("Hour flatness", "how evenly requests fall on the hours of the day; people sleep"),
     "slot_evenness": (
         "Slot evenness",

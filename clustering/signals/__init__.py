@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from clustering.signals.clock import one_clock
 from clustering.signals.comembership import comembership
 from clustering.signals.devotion import devotion
 from clustering.signals.efficiency import union_efficiency
 from clustering.signals.evenness import slot_evenness
-from clustering.signals.exchangeability import exchangeability, paired_sample
+from clustering.signals.exchangeability import exchangeability
 from clustering.signals.hours import hour_flatness
+from clustering.signals.intraclass import paired_sample
 from clustering.signals.loads import load_dispersion
 from clustering.signals.principals import FEWEST, principals
 from clustering.signals.repetition import repetition
@@ -23,6 +25,7 @@ __all__ = [
     "hour_flatness",
     "load_dispersion",
     "no_evidence",
+    "one_clock",
     "paired_sample",
     "principals",
     "repetition",
