@@ -50,11 +50,15 @@ def _overlap(a: set[int], b: set[int]) -> float:
 def campaign_ids(
     family_ids: pl.Series, groups: NDArray[np.int64], flagged: NDArray[np.bool_]
 ) -> list[str | None]:
-    """Id of the campaign of each flagged family, a hash of its flagged families' ids; None for the others."""
+    """Id of the campaign of each flagged family; None for the others.
+
+    A hash of the smallest family id of the whole group, flagged or not: a family that comes, goes or crosses the
+    level does not rename the campaign, unless it is that one.
+    """
     out: list[str | None] = [None] * len(groups)
     for group in np.unique(groups[flagged]):
-        rows = np.flatnonzero((groups == group) & flagged)
-        content = ",".join(sorted(family_ids[rows.tolist()].to_list()))
-        for row in rows:
-            out[row] = "c" + blake2b(content.encode(), digest_size=6).hexdigest()
+        members = np.flatnonzero(groups == group)
+        first = min(family_ids[members.tolist()].to_list())
+        for row in members[flagged[members]]:
+            out[row] = "c" + blake2b(first.encode(), digest_size=6).hexdigest()
     return out

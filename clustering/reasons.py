@@ -39,6 +39,7 @@ _BENIGN = {
     "hour_flatness": "It keeps people's waking hours.",
 }
 _CONTRARY = 0.5  # a p-value above it speaks for the null, as far as a null can be spoken for
+_CHANCE = "Strong signs, but among {n_families} families not beyond what chance brings up now and then."
 _UNKNOWN = "Not distinguishable with what this log has: too few accounts, times or distinct prompts to tell."
 
 
@@ -56,6 +57,8 @@ def family_reasons(evidence: Evidence, family: int) -> list[str]:
 
 def benign_explanation(evidence: Evidence, family: int) -> str:
     """The plainest story of a family that is not flagged: the first sign of people that its signals show."""
+    if evidence.p_values[family] <= FLAG_LEVEL:
+        return _CHANCE.format(n_families=len(evidence.p_values))
     for name in _BENIGN:
         p = evidence.signals[name].p_value[family]
         if p > (FLAG_LEVEL if name == POOL else _CONTRARY):

@@ -15,7 +15,9 @@ space:
 The largest of the three counts, so each must hold. Volume is no evidence; it orders ties.
 
 The score orders the queue, flagged or not. There the signs of one hand are added as normal deviates
-(Stouffer), each cut at +-3: what speaks for people counts against the family, and no sign alone carries it.
+(Stouffer), each cut to [-1, 3]: no sign alone carries a family, and what speaks for people counts against it,
+but less, because a campaign need not show every sign (on simulated traffic the ranking is flat in the lower
+cut from -1 to 0, and worse at -2 and -3).
 Cauchy's combination and Fisher's would let one sign that a look-alike shares outvote four that it does not.
 """
 
@@ -42,7 +44,7 @@ COORDINATION = (
 STRUCTURE = ("union_efficiency", "slot_evenness", "repetition")
 POOL = "principals"
 _N_CONJOINED = 3
-_LARGEST_DEVIATE = 3.0  # a sign counts for one in a thousand at most
+_DEVIATES = (-1.0, 3.0)  # a sign counts for one in a thousand at most
 
 
 def combined_p_values(
@@ -70,7 +72,7 @@ def scores(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
     An unmeasured sign speaks for nobody: it adds nothing to the sum of six.
     """
     p = np.stack([signals[name].p_value for name in COORDINATION])
-    deviates = np.clip(norm.isf(p), -_LARGEST_DEVIATE, _LARGEST_DEVIATE)
+    deviates = np.clip(norm.isf(p), *_DEVIATES)
     one_hand = norm.sf(np.nansum(deviates, axis=0) / np.sqrt(len(COORDINATION)))
     return np.asarray(-np.log10(np.maximum(_gates(signals), one_hand)) + 0.0)
 

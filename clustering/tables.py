@@ -35,6 +35,10 @@ _FAMILIES: Columns = {
     "capability": pl.String,  # null until patterns are computed
     "pattern": pl.String,
     "pattern_match": pl.Float64,
+    "coverage_breadth": pl.Float64,
+    "coverage_depth": pl.Float64,
+    "coverage_evenness": pl.Float64,
+    "coverage_efficiency": pl.Float64,
     "campaign_id": pl.String,
     "benign_explanation": pl.String,
     "reasons": pl.List(pl.String),  # one sentence each, most telling first
@@ -49,8 +53,8 @@ _FAMILIES: Columns = {
     "load_dispersion_p": pl.Float64,
     "hour_flatness": pl.Float64,
     "hour_flatness_p": pl.Float64,
-        "one_clock": pl.Float64,
-        "one_clock_p": pl.Float64,
+    "one_clock": pl.Float64,
+    "one_clock_p": pl.Float64,
     "slot_evenness": pl.Float64,
     "slot_evenness_p": pl.Float64,
     "repetition": pl.Float64,
@@ -95,6 +99,27 @@ _SLOTS: Columns = {
 }
 SLOTS = pl.Schema(_SLOTS)
 
+_CAMPAIGNS: Columns = {
+    "campaign_id": pl.String,
+    "rank": pl.Int64,  # by its first family
+    "score": pl.Float64,  # largest of its families'
+    "q_value": pl.Float64,  # smallest of its families'
+    "n_families": pl.Int64,
+    "n_requests": pl.Int64,
+    "n_accounts": pl.Int64,
+    "first_seen": TIME,
+    "last_seen": TIME,
+    "family_ids": pl.List(pl.String),  # in rank order
+}
+
+_ACCOUNTS: Columns = {
+    "account_id": pl.String,
+    "campaign_ids": pl.List(pl.String),
+    "family_ids": pl.List(pl.String),  # flagged families, in rank order
+    "n_requests": pl.Int64,  # in flagged families
+    "share": pl.Float64,  # of all its requests in the log, in (0, 1]
+}
+
 _MAP: Columns = {
     "prompt_id": pl.String,
     "x": pl.Float32,
@@ -102,8 +127,10 @@ _MAP: Columns = {
     "family_id": pl.String,  # null = background sample
     "prompt": pl.String,
     "n_requests": pl.Int64,
-    "neighbours": pl.List(pl.String),  # prompt_ids, nearest first, from the run's kNN graph
+    "neighbours": pl.List(pl.String),  # prompt_ids, nearest first, among the mapped prompts
 }
+CAMPAIGNS = pl.Schema(_CAMPAIGNS)
+ACCOUNTS = pl.Schema(_ACCOUNTS)
 MAP = pl.Schema(_MAP)
 
 _REJECTED: Columns = {"file": pl.String, "row": pl.Int64, "reason": pl.String}

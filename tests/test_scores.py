@@ -74,23 +74,23 @@ def test_q_values_of_a_worked_example_and_of_nothing():
 
 
 def test_all_three_must_hold():
-    assert combined_p_values(planted())[0] == pytest.approx(3e-6)
+    assert combined_p_values(planted())[0] == pytest.approx(4e-6), "six signs: (6 - 2) times the third"
     assert combined_p_values(planted(principals=0.6))[0] == 0.6
     assert combined_p_values(planted(**dict.fromkeys(STRUCTURE, 0.2)))[0] == pytest.approx(0.6)
-    assert combined_p_values(planted(**dict.fromkeys(COORDINATION[:3], 0.9)))[0] == 1
-    two_missing = planted(**dict.fromkeys(COORDINATION[:2], np.nan))
-    assert combined_p_values(two_missing)[0] == pytest.approx(3e-6), "structure is now the largest"
-    assert coordination_p_values(two_missing)[0] == pytest.approx(1e-6)
+    assert combined_p_values(planted(**dict.fromkeys(COORDINATION[:4], 0.9)))[0] == 1
+    three_missing = planted(**dict.fromkeys(COORDINATION[:3], np.nan))
+    assert combined_p_values(three_missing)[0] == pytest.approx(3e-6), "structure is now the largest"
+    assert coordination_p_values(three_missing)[0] == pytest.approx(1e-6)
 
 
-@pytest.mark.parametrize("missing", [(POOL,), STRUCTURE, COORDINATION[:3], (*COORDINATION, *STRUCTURE, POOL)])
+@pytest.mark.parametrize("missing", [(POOL,), STRUCTURE, COORDINATION[:4], (*COORDINATION, *STRUCTURE, POOL)])
 def test_what_cannot_be_told_is_not_guessed(missing):
     assert combined_p_values(planted(**dict.fromkeys(missing, np.nan)))[0] == 1
 
 
 def test_looking_twice_is_paid_for():
     signals = planted(**dict.fromkeys(STRUCTURE, 1e-12))
-    assert combined_p_values(signals, looks=np.array([2]))[0] == pytest.approx(6e-6)
+    assert combined_p_values(signals, looks=np.array([2]))[0] == pytest.approx(8e-6)
 
 
 @given(st.fixed_dictionaries(dict.fromkeys((*COORDINATION, *STRUCTURE, POOL), P_VALUE)))
@@ -106,9 +106,11 @@ def test_score_is_a_consensus_that_no_sign_carries_alone():
     half = dict.fromkeys(COORDINATION, 0.5)
     assert scores(planted(**half))[0] == pytest.approx(-np.log10(0.5))
     carried = scores(planted(**half | {"devotion": 1e-300}))[0]
-    assert carried == pytest.approx(-np.log10(norm.sf(3 / np.sqrt(5))))
+    assert carried == pytest.approx(-np.log10(norm.sf(3 / np.sqrt(6))))
     against = scores(planted(**half | {"devotion": 1e-300, "load_dispersion": 1.0}))[0]
-    assert against == pytest.approx(-np.log10(0.5)), "what speaks for people counts against"
+    assert against == pytest.approx(-np.log10(norm.sf(2 / np.sqrt(6)))), "one sign of people costs one deviate"
+    unmeasured = scores(planted(**half | {"devotion": np.nan, "load_dispersion": np.nan}))[0]
+    assert unmeasured == pytest.approx(-np.log10(0.5)), "an unmeasured sign speaks for nobody"
     agreed = scores(planted(**dict.fromkeys(COORDINATION, 0.02)))[0]
     assert agreed > carried
     assert scores(planted(principals=1.0))[0] == 0
