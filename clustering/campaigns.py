@@ -52,8 +52,8 @@ def campaign_ids(
 ) -> list[str | None]:
     """Id of the campaign of each flagged family; None for the others.
 
-    A hash of the smallest family id of the whole group, flagged or not: a family that comes, goes or crosses the
-    level does not rename the campaign, unless it is that one.
+    A hash of the smallest family id of the whole group, flagged or not: a family that comes, goes or crosses
+    the level does not rename the campaign, unless it is that one.
     """
     out: list[str | None] = [None] * len(groups)
     for group in np.unique(groups[flagged]):

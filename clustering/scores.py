@@ -5,9 +5,9 @@ menu of fill-ins is exchangeable. So a family must show *several* signs of one h
 space:
 
 - coordination: partial conjunction of the six signs of one hand (exchangeability, load equality, one clock,
-  flat hours, co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer than three are
-  real" (Benjamini and Heller 2008, Biometrics 64(4), eq. 2). With fewer than three measured, the log cannot
-  tell, and p = 1.
+  flat hours, co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer
+  than three are real" (Benjamini and Heller 2008, Biometrics 64(4), eq. 2). With fewer than three measured,
+  the log cannot tell, and p = 1.
 - structure: the space is swept without repeats (union efficiency), evenly (slot evenness), or one point of it
   again and again (repetition); Bonferroni.
 - a pool: more than four principals.

@@ -108,7 +108,7 @@ def test_score_is_a_consensus_that_no_sign_carries_alone():
     carried = scores(planted(**half | {"devotion": 1e-300}))[0]
     assert carried == pytest.approx(-np.log10(norm.sf(3 / np.sqrt(6))))
     against = scores(planted(**half | {"devotion": 1e-300, "load_dispersion": 1.0}))[0]
-    assert against == pytest.approx(-np.log10(norm.sf(2 / np.sqrt(6)))), "one sign of people costs one deviate"
+    assert against == pytest.approx(-np.log10(norm.sf(2 / np.sqrt(6)))), "one for people costs one deviate"
     unmeasured = scores(planted(**half | {"devotion": np.nan, "load_dispersion": np.nan}))[0]
     assert unmeasured == pytest.approx(-np.log10(0.5)), "an unmeasured sign speaks for nobody"
     agreed = scores(planted(**dict.fromkeys(COORDINATION, 0.02)))[0]
