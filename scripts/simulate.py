@@ -17,6 +17,7 @@ def simulate_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.", show_default=False)],
     requests: Annotated[int, typer.Option(min=1_000, help="Requests to make, about.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same logs.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace logs that the folder holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Make simulated request logs with their truth: requests.parquet and truth.parquet.
@@ -24,10 +25,11 @@ def simulate_command(
     Organic accounts, campaigns of the known shapes, and benign traffic that looks like them.
     """
     from clustering.report.signals import format_count
-    from clustering.simulation import SimulationSettings, simulate, write_simulation
+    from clustering.simulation import SimulationSettings, check_folder, simulate, write_simulation
 
+    check_folder(out, force=force)
     made = simulate(SimulationSettings(n_requests=requests), seed=seed)
-    write_simulation(made, out)
+    write_simulation(made, out, force=force)
     kinds = made.truth["kind"].str.split(":").list.first().value_counts(sort=True).rows()
     counts = {"n_requests": made.requests.height, **{f"n_{kind}": n for kind, n in sorted(kinds)}}
     if as_json:

@@ -229,6 +229,18 @@ def test_simulate_writes_logs_and_truth(tmp_path: Path) -> None:
     assert {entry.name for entry in out.iterdir()} >= {"requests.parquet", "truth.parquet"}
 
 
+def test_simulate_overwrites_nothing_unless_forced(tmp_path: Path) -> None:
+    (tmp_path / "truth.parquet").write_text("mine")
+    arguments = ["simulate", "--out", str(tmp_path), "--requests", "1000"]
+    refused = runner.invoke(app, arguments)
+    assert refused.exit_code == 2
+    assert refused.stderr.count("\n") == 1
+    assert "truth.parquet" in refused.stderr
+    assert (tmp_path / "truth.parquet").read_text() == "mine"
+    assert runner.invoke(app, [*arguments, "--force"]).exit_code == 0
+    assert pl.read_parquet(tmp_path / "truth.parquet").height == 1_000
+
+
 def test_evaluate_prints_the_figures(tmp_path: Path) -> None:
     tables = {
         "assignments": {"request_id": ["a", "b"], "account_id": ["x", "y"], "family_id": ["f", "f"]},

@@ -82,6 +82,18 @@ def test_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
         write_simulation(simulation, file)
 
 
+@pytest.mark.parametrize("name", ["requests.parquet", "truth.parquet", "manifest.json"])
+def test_what_a_folder_holds_is_replaced_by_force_alone(tmp_path: Path, name: str) -> None:
+    simulation = simulate(replace(NOTHING, n_requests=50), seed=0)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ValueError, match=rf"{tmp_path}: holds {name}.*--out.*--force"):
+        write_simulation(simulation, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+    write_simulation(simulation, tmp_path, force=True)
+    assert pl.read_parquet(tmp_path / "requests.parquet").equals(simulation.requests)
+
+
 def test_grammars_are_sound() -> None:
     for language in LANGUAGES:
         for subject, grammar in read_language(language).items():

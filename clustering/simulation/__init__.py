@@ -7,7 +7,7 @@ small, complete log; ``SimulationSettings`` and ``CampaignPlan`` say what is in 
 from __future__ import annotations
 
 from .settings import CAMPAIGNS, LOOKALIKES, CampaignPlan, SimulationSettings
-from .simulator import Simulation, simulate, write_simulation
+from .simulator import Simulation, check_folder, simulate, write_simulation
 
 __all__ = [
     "CAMPAIGNS",
@@ -15,6 +15,7 @@ __all__ = [
     "CampaignPlan",
     "Simulation",
     "SimulationSettings",
+    "check_folder",
     "simulate",
     "write_simulation",
 ]

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from clustering.results import MANIFEST
+
 from . import lookalikes_crowd as crowds
 from . import lookalikes_machines as machines
 from .accounts import People, World, make_people, make_world
@@ -22,6 +24,7 @@ from .campaigns import campaign_requests
 from .organic import organic_requests
 from .settings import LOOKALIKES, SimulationSettings
 
+_FILES = ("requests.parquet", "truth.parquet")
 _TRUTH = ("request_id", "kind", "group", "family")
 _REQUESTS = (
     "request_id", "timestamp", "account_id", "org_id", "system_prompt", "prompt", "model", "output_tokens",
@@ -82,19 +85,35 @@ def simulate(settings: SimulationSettings | None = None, *, seed: int) -> Simula
     return _in_order(pl.concat(blocks), settings)
 
 
-def write_simulation(simulation: Simulation, folder: Path | str) -> None:
-    """Write ``requests.parquet`` and ``truth.parquet`` into a folder, which is made when it is not there.
-
-    Each file is complete or absent: it is written under another name and then renamed.
+def check_folder(folder: Path | str, *, force: bool = False) -> None:
+    """Refuse, before the work, a folder that ``write_simulation`` would refuse.
 
     Raises
     ------
     ValueError
-        `folder` is there and is not a folder.
+        `folder` is a file; or it holds a log, its truth or a run, and not `force`.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder for requests.parquet and truth.parquet")
+    for name in (*_FILES, MANIFEST):
+        if not force and (folder / name).exists():
+            raise ValueError(f"{folder}: holds {name} already; give another --out, or --force")
+
+
+def write_simulation(simulation: Simulation, folder: Path | str, *, force: bool = False) -> None:
+    """Write ``requests.parquet`` and ``truth.parquet`` into a folder, which is made when it is not there.
+
+    Each file is complete or absent: it is written under another name and then renamed. `force` replaces
+    those that are there.
+
+    Raises
+    ------
+    ValueError
+        `folder` is a file; or it holds a log, its truth or a run, and not `force`.
+    """
+    check_folder(folder, force=force)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("truth", "requests"):
         partial = folder / f".{name}.parquet.{os.getpid()}.partial"
