@@ -21,7 +21,15 @@ from clustering.manifest import fingerprint, manifest
 from clustering.projection import project
 from clustering.report import write_report
 from clustering.results import MANIFEST, Run
-from clustering.run_directory import REPORT, check_place, finished_run, fresh_partial, publish, write_json
+from clustering.run_directory import (
+    REPORT,
+    check_place,
+    finished_run,
+    fresh_partial,
+    publish,
+    resolved,
+    write_json,
+)
 from clustering.run_settings import RunSettings
 from clustering.run_tables import assignments_table, families_table, map_table, prompts_table, slots_table
 from clustering.signals import Traffic
@@ -81,9 +89,9 @@ def run(
     """
     settings = settings or RunSettings()
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
-    out = Path(out)
+    out, place = Path(out), resolved(Path(out))
     clock = Clock(progress)
-    check_place(out, force=settings.force)
+    check_place(place, force=settings.force)
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
     with clock.stage("load encoder"):
         encoder = encoder or _load_encoder(settings, clock)
@@ -93,16 +101,16 @@ def run(
         "fingerprint": fingerprint(corpus, settings, encoder),
         "encoder_fingerprint": encoder.fingerprint,
     }
-    finished = finished_run(out, fingerprints["fingerprint"], force=settings.force)
+    finished = finished_run(place, fingerprints["fingerprint"], force=settings.force)
     if finished is not None:
-        return replace(finished, encoder=encoder, was_complete=True)
-    work = _Work(corpus, encoder, fresh_partial(out), settings, clock)
+        return replace(finished, path=out, encoder=encoder, was_complete=True)
+    work = _Work(corpus, encoder, fresh_partial(place), settings, clock)
     _write_tables(work)
     write_json(work.folder / MANIFEST, manifest(corpus, settings, fingerprints, clock))
     with clock.stage("report"):
         write_report(Run(work.folder), work.folder / REPORT)
     write_json(work.folder / MANIFEST, manifest(corpus, settings, fingerprints, clock))
-    publish(work.folder, out)
+    publish(work.folder, place)
     return Run(out, encoder)
 
 

@@ -105,7 +105,11 @@ class Run:
         return load_assigner(self.path, self.manifest, self.encoder)
 
     def _table(self, name: str) -> pl.DataFrame:
-        return pl.read_parquet(self.path / f"{name}.parquet")
+        path = self.path / f"{name}.parquet"
+        try:
+            return pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise RunError(f"{path}: not readable ({error}); run again with --force") from None
 
 
 def load_run(path: str | Path, *, encoder: Encoder | None = None) -> Run:

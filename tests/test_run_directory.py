@@ -11,10 +11,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from clustering import Run, RunError, RunSettings, Stage, load_run, run
+from clustering.results import TABLES
 from clustering.run_directory import CONTENTS
 from clustering.simulation import SimulationSettings, simulate
+from scripts.cli import app
+
+SHOWN = ("families", "assignments", "prompts", "slots")  # what `covey show RUN FAMILY` reads
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +118,70 @@ def test_a_folder_of_something_else_is_left_alone(
     with pytest.raises(RunError, match="another --out"):
         run(log, tmp_path / "out", settings=RunSettings(force=force))
     assert (tmp_path / folder / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("beside", ["out.partial", "out.replaced.partial"])
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_what_is_in_the_way_beside_it_shows_before_the_work(
+    log: Path, tmp_path: Path, beside: str, kind: str, force: bool
+) -> None:
+    mine = tmp_path / beside / "thesis.tex" if kind == "folder" else tmp_path / beside
+    mine.parent.mkdir(exist_ok=True)
+    mine.symlink_to(log.parent) if kind == "link" else mine.write_text("mine")
+    told: list[Stage] = []
+    with pytest.raises(RunError, match=rf"{beside}.*move.*another --out"):
+        run(log, tmp_path / "out", settings=RunSettings(force=force), progress=told.append)
+    assert not told
+    assert log.exists() if kind == "link" else mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_link_stays_and_its_target_is_the_run_directory(log: Path, tmp_path: Path, there: bool) -> None:
+    target, link = tmp_path / "disk" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    if there:
+        target.mkdir()
+    link.symlink_to(target)
+    assert run(log, link).path == link
+    assert run(log, link).was_complete
+    assert not run(log, link, settings=RunSettings(seed=1, force=True)).was_complete
+    assert link.is_symlink()
+    assert load_run(target).manifest["settings"]["seed"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+    assert [path.name for path in target.parent.iterdir()] == ["target"]
+
+
+def test_a_link_to_itself_is_refused(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    with pytest.raises(RunError, match="another --out"):
+        run(log, tmp_path / "link")
+
+
+def test_the_current_folder_may_be_the_run_directory(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(log, ".").families.height
+    assert run(log, ".").was_complete
+    assert run(log, ".", settings=RunSettings(seed=1, force=True)).manifest["settings"]["seed"] == 1
+    assert {path.name for path in Path().iterdir()} == CONTENTS
+    assert Path().stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_is_cut_off_or_missing_is_named(done: Run, name: str) -> None:
+    table = done.path / f"{name}.parquet"
+    table.write_bytes(table.read_bytes()[:-20])
+    with pytest.raises(RunError, match=rf"{name}\.parquet: not readable .*--force"):
+        getattr(load_run(done.path), name)
+    shown = CliRunner().invoke(app, ["show", str(done.path), "1"])
+    assert shown.exit_code == (2 if name in SHOWN else 0)
+    table.unlink()
+    with pytest.raises(RunError, match=rf"{name}\.parquet: not readable .*--force"):
+        getattr(load_run(done.path), name)
 
 
 def test_an_empty_folder_is_taken(log: Path, tmp_path: Path) -> None:
