@@ -14,19 +14,22 @@ from clustering.stages import Clock
 from clustering.tables import SCHEMA_VERSION
 from embedder import Corpus, Encoder
 
-_VERSIONS = ("covey", "faiss-cpu", "numba", "numpy", "polars", "sentence-transformers", "umap-learn")
+RECIPE = 1  # raise it when the same log gives other tables: finished runs are then no longer the same run
+_DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
+_VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
 _INDIFFERENT = ("columns", "force", "threads")  # say where the requests lie or how the run is done
 _CHUNK = 65_536  # rows hashed at a time
 
 
 def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder) -> str:
-    """Hash of what decides the result: the requests, the settings and the encoder; 32 hex digits.
+    """Hash of what decides the result: requests, settings, encoder, recipe and versions; 32 hex digits.
 
     The same for the same rows in any order, split or format, and wherever they lie.
     """
     digest = hashlib.blake2b(digest_size=16)
     decisive = {name: value for name, value in asdict(settings).items() if name not in _INDIFFERENT}
-    digest.update(json.dumps([SCHEMA_VERSION, version("covey"), encoder.fingerprint, decisive]).encode())
+    versions = [version(name) for name in _DECISIVE]
+    digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
     for ids in (
         corpus.prompts["prompt_id"],
         corpus.requests["request_id"],
@@ -49,6 +52,7 @@ def manifest(
     """The manifest so far: versions, settings, inputs, counts, and the stages that have ended."""
     return {
         "schema_version": SCHEMA_VERSION,
+        "recipe": RECIPE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": clock.seconds,
         **fingerprints,

@@ -18,14 +18,20 @@ from clustering.tables import ASSIGNMENTS, FAMILIES, MAP, PROMPTS, SLOTS
 from clustering.templates import Template
 from embedder import Corpus, Views
 
-_MAX_FILLERS = 1_000  # of a slot that are listed
-_MAX_SLOT_ROWS = 2_000_000
+MAX_FILLERS = 1_000  # of a slot that are listed
 
 
 def families_table(
     corpus: Corpus, families: Families, templates: Sequence[Template], evidence: Evidence
 ) -> pl.DataFrame:
-    """One row per family, in rank order."""
+    """One row per family, in rank order.
+
+    Raises
+    ------
+    RuntimeError
+        Two families have one id: their contents have the same hash.
+    """
+    _refuse_twins(families, templates)
     n = len(families.ids)
     p = evidence.p_values
     q = q_values(p)
@@ -58,6 +64,16 @@ def families_table(
         pl.lit(None, dtype).alias(name) for name, dtype in FAMILIES.items() if name not in frame.columns
     ]
     return ranked(frame.with_columns(missing)).select(FAMILIES.names()).cast(FAMILIES)
+
+
+def _refuse_twins(families: Families, templates: Sequence[Template]) -> None:
+    places: dict[str, int] = {}
+    for place, family_id in enumerate(families.ids.to_list()):
+        first = places.setdefault(family_id, place)
+        if first != place:
+            raise RuntimeError(
+                f"two families have the id {family_id}: {templates[first].text!r}, {templates[place].text!r}"
+            )
 
 
 def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
@@ -132,7 +148,7 @@ def slots_table(corpus: Corpus, families: Families, templates: Sequence[Template
         .agg(n_requests=pl.len(), n_accounts=pl.col("account_row").n_unique())
         .sort("family_id", "slot", "n_requests", "filler", descending=[False, False, True, False])
         .group_by("family_id", "slot", maintain_order=True)
-        .head(_MAX_FILLERS)
+        .head(MAX_FILLERS)
         .select(SLOTS.names())
         .cast(SLOTS)
     )

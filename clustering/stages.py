@@ -41,7 +41,7 @@ Progress = Callable[[Stage], None]
 
 @dataclass
 class Clock:
-    """Seconds and peak memory of each stage, told to the caller as they pass."""
+    """Seconds of each stage and the peak memory of the process by its end, told as they pass."""
 
     progress: Progress | None
     stages: list[dict[str, Any]] = field(default_factory=list)
@@ -72,14 +72,16 @@ class Clock:
         else:
             self._pass_on(Stage(name, 1, 1, "", ended=True))
         seconds = round(time.perf_counter() - started, 3)
-        self.stages.append({"stage": name, "seconds": seconds, "peak_memory_mib": peak_memory_mib()})
+        self.stages.append(
+            {"stage": name, "seconds": seconds, "peak_memory_so_far_mib": peak_memory_so_far_mib()}
+        )
 
     def _pass_on(self, stage: Stage) -> None:
         if self.progress is not None:
             self.progress(stage)
 
 
-def peak_memory_mib() -> int | None:
+def peak_memory_so_far_mib() -> int | None:
     """Largest resident size of the process so far; None where the system does not tell."""
     try:
         import resource
