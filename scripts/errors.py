@@ -1,18 +1,21 @@
 """How a command ends: 0 done, 2 the user's mistake, 1 ours, 130 interrupted.
 
-One line on stderr says why; a traceback only where it is asked for.
+One line on stderr says why; a traceback only where it is asked for. A reader of standard output that has seen
+enough (``| head``) is no error.
 """
 
 from __future__ import annotations
 
 import functools
+import os
+import sys
 import traceback
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import typer
 
-from scripts.terminal import say
+from scripts.terminal import ReaderGoneError, say
 
 USER, OURS, INTERRUPTED = 2, 1, 130
 OUR_PACKAGES = {"embedder", "index", "clustering", "scripts"}
@@ -29,8 +32,11 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
+        except ReaderGoneError:
+            _print_nowhere()
+            raise typer.Exit from None
         except KeyboardInterrupt:
             say("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
@@ -54,6 +60,13 @@ def is_user_mistake(error: BaseException) -> bool:
     for frame, _ in traceback.walk_tb(error.__traceback__):
         last = frame
     return last is not None and str(last.f_globals.get("__name__", "")).split(".")[0] in OUR_PACKAGES
+
+
+def _print_nowhere() -> None:
+    """Let what is left of standard output go nowhere, or Python fails once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _report(error: Exception, *, debug: bool) -> None:

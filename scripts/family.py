@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clustering.report.contents import FamilyDetail, SlotFillers, family_details
+from clustering.report.formats import counted_fillers
 from clustering.report.signals import format_count, format_figure, format_p
+from clustering.templates import N_FILLED
 from scripts.terminal import quoted, table
 
 if TYPE_CHECKING:
@@ -20,21 +22,28 @@ if TYPE_CHECKING:
 SPARKS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 EXAMPLE_CHARACTERS = 1_200
 FILLER_CHARACTERS = 200
+N_EXAMPLES, N_FILLERS = 5, 8  # shown where no limit is given
 
 
-def family_json(run: RunTables, family_id: str, *, limit: int) -> dict[str, object]:
-    """The family's row of FAMILIES with its slots, examples and activity; at most `limit` of each."""
+def family_json(run: RunTables, family_id: str, *, limit: int | None) -> dict[str, object]:
+    """The family's row of FAMILIES with its slots, examples and activity.
+
+    At most `limit` examples and fillers of a slot; a few where it is None. ``n_prompts_read`` is the number
+    of prompts that the slots' fillers are read from.
+    """
     detail = _detail(run, family_id, limit)
+    n_prompts = detail.row["n_prompts"]
     return {
         **detail.row,
+        "n_prompts_read": min(n_prompts, N_FILLED) if isinstance(n_prompts, int) else None,
         "slots": [asdict(slot) for slot in detail.slots],
         "examples": [asdict(example) for example in detail.examples],
         "activity": asdict(detail.activity),
     }
 
 
-def family_lines(run: RunTables, family_id: str, *, limit: int) -> Iterator[RenderableType]:
-    """Everything to print of a family, in order."""
+def family_lines(run: RunTables, family_id: str, *, limit: int | None) -> Iterator[RenderableType]:
+    """Everything to print of a family, in order; `limit` as for `family_json`."""
     detail = _detail(run, family_id, limit)
     yield from _head(detail)
     yield from _reasons(detail)
@@ -43,13 +52,14 @@ def family_lines(run: RunTables, family_id: str, *, limit: int) -> Iterator[Rend
     yield _title("Signals")
     yield _signals(detail)
     for slot in detail.slots:
-        yield _slot(slot)
+        yield _slot(slot, detail.row["n_prompts"])
     yield from _activity(detail)
     yield from _examples(detail)
 
 
-def _detail(run: RunTables, family_id: str, limit: int) -> FamilyDetail:
-    return family_details(run, [family_id], n_examples=limit, n_fillers=limit)[0]
+def _detail(run: RunTables, family_id: str, limit: int | None) -> FamilyDetail:
+    n_examples, n_fillers = (N_EXAMPLES, N_FILLERS) if limit is None else (limit, limit)
+    return family_details(run, [family_id], n_examples=n_examples, n_fillers=n_fillers)[0]
 
 
 def _title(name: str) -> Text:
@@ -116,9 +126,9 @@ def _signals(detail: FamilyDetail) -> Table:
     return made
 
 
-def _slot(slot: SlotFillers) -> Table:
+def _slot(slot: SlotFillers, n_prompts: object) -> Table:
     made = table(
-        (f"[{slot.name}]: {format_count(slot.n_fillers)} fillers", "left"),
+        (f"[{slot.name}]: {counted_fillers(slot.n_fillers, n_prompts)}", "left"),
         ("Requests", "right"),
         ("Accounts", "right"),
     )

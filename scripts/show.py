@@ -13,6 +13,8 @@ from scripts.terminal import console, print_json
 if TYPE_CHECKING:
     import polars as pl
 
+N_FAMILIES = 20  # of the queue that are shown where no limit is given
+
 
 @guarded
 def show_command(
@@ -23,8 +25,13 @@ def show_command(
         typer.Argument(help="A family: its rank, or its id or the start of it.", show_default=False),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, help="Families of the queue, or examples and fillers of a family, to show.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Families of the queue, or examples of a family and fillers of each slot, to show.",
+            show_default="20 families; 5 examples, 8 fillers",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the ranked queue of a RUN, or one FAMILY: template, reasons, signals, slots and examples."""
@@ -35,17 +42,18 @@ def show_command(
     loaded = load_run(run)
     screen = console()
     if family is None:
+        n_families = N_FAMILIES if limit is None else limit
         if as_json:
-            print_json(queue_json(loaded, limit=limit))
+            print_json(queue_json(loaded, limit=n_families))
             return
-        screen.print(queue_table(loaded.families, limit=limit, width=screen.width))
+        screen.print(queue_table(loaded.families, limit=n_families, width=screen.width))
         screen.print(summary_line(loaded) + ".")
         return
     family_id = find_family(loaded.families, family)
     if as_json:
         print_json(family_json(loaded, family_id, limit=limit))
         return
-    for line in family_lines(loaded, family_id, limit=min(limit, 5)):
+    for line in family_lines(loaded, family_id, limit=limit):
         screen.print(line)
 
 

@@ -22,13 +22,24 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 160  # a pipe has no width; long enough that no cell of the queue is folded
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more, as after ``| head``; no mistake of anyone."""
+
+
 def console() -> Console:
-    """Standard output: coloured and as wide as the terminal, plain where it is not one."""
+    """Standard output: coloured and as wide as the terminal, plain where it is not one.
+
+    Printing raises `ReaderGoneError` where nobody reads any more.
+    """
     from rich.console import Console
 
-    made = Console(highlight=False, markup=False, emoji=False)
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise ReaderGoneError  # Rich would end the program as failed
+
+    made = Screen(highlight=False, markup=False, emoji=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
-        made = Console(highlight=False, markup=False, emoji=False, width=PIPED_WIDTH)
+        made = Screen(highlight=False, markup=False, emoji=False, width=PIPED_WIDTH)
     return made
 
 
@@ -76,7 +87,11 @@ def table(*columns: tuple[str, str], title: str | None = None, expand: bool = Fa
 
 def print_json(value: object) -> None:
     """One JSON document on stdout, ASCII only: no character of a prompt reaches the terminal as it is."""
-    print(json.dumps(value, default=_jsonable, indent=2, allow_nan=False))
+    text = json.dumps(value, default=_jsonable, indent=2, allow_nan=False)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise ReaderGoneError from None
 
 
 def _jsonable(value: object) -> object:

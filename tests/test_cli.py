@@ -15,6 +15,7 @@ from report_tables import Tables, small_run
 from typer.testing import CliRunner
 
 import clustering
+from clustering.tables import REJECTED, SCHEMA_VERSION
 from scripts.cli import app
 from scripts.errors import is_user_mistake
 from scripts.progress import stage_bars
@@ -106,6 +107,42 @@ def test_show_family_and_json(loaded: FakeRun) -> None:
     assert family["first_seen"] == "2026-05-01T00:00:00+00:00"
 
 
+@pytest.mark.parametrize(
+    ("extra", "n_examples", "n_fillers"),
+    [([], 5, 8), (["--limit", "2"], 2, 2), (["--limit", "11"], 11, 11), (["--limit", "50"], 12, 12)],
+)
+def test_show_family_honours_the_limit(
+    loaded: FakeRun, extra: list[str], n_examples: int, n_fillers: int
+) -> None:
+    shown = runner.invoke(app, ["show", "RUN", "2", *extra])
+    assert shown.stdout.count("\nsent 2 ") == n_examples
+    family = json.loads(runner.invoke(app, ["show", "RUN", "2", "--json", *extra]).stdout)
+    assert len(family["examples"]) == n_examples
+    assert len(family["slots"][0]["fillers"]) == n_fillers
+
+
+@pytest.mark.parametrize("extra", [[], ["1"], ["--json"], ["1", "--json"]])
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, extra: list[str]) -> None:
+    tables = small_run()
+    for name in ("families", "assignments", "prompts", "slots", "map"):
+        getattr(tables, name).write_parquet(tmp_path / f"{name}.parquet")
+    REJECTED.to_frame().write_parquet(tmp_path / "rejected.parquet")
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION}))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.cli", "show", str(tmp_path), *extra],
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
 def test_unknown_family_is_the_users_mistake(loaded: FakeRun) -> None:
     shown = runner.invoke(app, ["show", "RUN", "99"])
     assert shown.exit_code == 2
@@ -143,6 +180,7 @@ def test_bad_arguments(arguments: list[str]) -> None:
         (RuntimeError("boom"), 1),
         (KeyError("boom"), 1),
         (OSError(28, "No space left on device"), 1),
+        (BrokenPipeError(32, "Broken pipe"), 1),  # not of standard output
         (KeyboardInterrupt(), 130),
     ],
 )

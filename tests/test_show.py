@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
+import polars as pl
 import pytest
 from report_tables import CALM, HOSTILE, HOSTILE_PROMPTS, Tables, empty_run, small_run
 from rich.console import Console, RenderableType
 
+from clustering.report import render
+from clustering.report.formats import counted_fillers
+from clustering.report.signals import format_count
 from clustering.report.visible import is_hidden, visible
+from clustering.run_tables import MAX_FILLERS
+from clustering.templates import N_FILLED
 from scripts.family import family_json, family_lines
 from scripts.queue_table import queue_json, queue_table, summary_line
 from scripts.show import find_family
@@ -80,9 +87,22 @@ def test_family_says_what_the_tables_say(run: Tables) -> None:
     assert "Grade answer [slot_1] against the {rubric}." in shown
     assert "\u2022 Three principals send it." in shown
     assert "A class: everyone sends the same exercise." in shown
-    assert "[slot_1]: 12 fillers" in shown
+    assert "[slot_1]: 12 distinct fillers" in shown
     assert "sent 2 \u00d7, the most typical" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_fillers_are_not_said_to_be_all_where_they_are_not(run: Tables) -> None:
+    many = replace(run, families=run.families.with_columns(n_prompts=pl.lit(N_FILLED + 1, pl.Int64)))
+    read = f"of the {format_count(N_FILLED)} prompts read"
+    assert f"[slot_1]: 12 distinct fillers {read}" in printed(*family_lines(many, CALM, limit=2))
+    assert f"12 distinct fillers {read}, the most frequent here" in render(many)
+    assert family_json(many, CALM, limit=2)["n_prompts_read"] == N_FILLED
+    few = replace(run, families=run.families.with_columns(n_prompts=pl.lit(N_FILLED, pl.Int64)))
+    assert read not in printed(*family_lines(few, CALM, limit=2)) + render(few)
+    assert counted_fillers(1, 9) == "1 distinct filler"
+    assert counted_fillers(MAX_FILLERS - 1, 9) == f"{format_count(MAX_FILLERS - 1)} distinct fillers"
+    assert counted_fillers(MAX_FILLERS, 9) == f"{format_count(MAX_FILLERS)} or more distinct fillers"
 
 
 def test_family_as_json_holds_the_prompts_as_they_are(

@@ -51,7 +51,7 @@ class Example:
 
 @dataclass(frozen=True)
 class SlotFillers:
-    """A slot's number of distinct fillers and the most frequent ones: (filler, n_requests, n_accounts)."""
+    """A slot's number of listed fillers and the most frequent ones: (filler, n_requests, n_accounts)."""
 
     name: str
     n_fillers: int

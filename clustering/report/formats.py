@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from clustering.report.signals import format_count, format_figure, format_p
 from clustering.report.visible import flatten, pieces, shorten, visible
+from clustering.run_tables import MAX_FILLERS
+from clustering.templates import N_FILLED
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -32,6 +34,7 @@ def filters(*, max_characters: int) -> dict[str, Callable[..., Any]]:
         "shown_flat": lambda value: shown(flatten(str(value))),
         "in_attribute": lambda value: visible(str(value), flat=True),
         "counted": counted,
+        "counted_fillers": counted_fillers,
     }
 
 
@@ -46,6 +49,20 @@ def shown(text: str) -> Markup:
 def counted(n: object, noun: str) -> str:
     """A count with its noun: "1 request", "2 requests"."""
     return f"{format_count(n)} {noun}" + ("" if n == 1 else "s")
+
+
+def counted_fillers(n_fillers: int, n_prompts: object) -> str:
+    """A slot's number of distinct fillers as far as it is known.
+
+    Templates read at most `N_FILLED` of a family's `n_prompts` prompts, and the table lists at most
+    `MAX_FILLERS` of a slot's fillers; where either was too few, the text says so.
+    """
+    said = counted(n_fillers, "distinct filler")
+    if n_fillers >= MAX_FILLERS:
+        said = f"{format_count(n_fillers)} or more distinct fillers"
+    if isinstance(n_prompts, int) and n_prompts > N_FILLED:
+        said += f" of the {format_count(N_FILLED)} prompts read"
+    return said
 
 
 def format_seconds(value: object) -> str:
