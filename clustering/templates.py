@@ -25,7 +25,7 @@ _FIXED_SHARE = 0.9  # of the aligned members hold a fixed word
 _MIN_FIXED_RUN = 2  # a lone common word ("the") is no template
 _MOST_WORDS = 4_000
 FILLER_CHARS = 200
-_NO_SLOT = -1
+_NO_WORD = -1
 _AROUND = " \t\n\x1e.,;:!?\"'()[]#*-"
 
 
@@ -124,18 +124,19 @@ def _fill(text: str, fixed: list[int], runs: list[tuple[int, int]], slots: list[
     """The text in each gap of a member, stripped; where a fixed run is missing its gaps grow together."""
     hashes, starts, ends = words_of(text)
     hashes = hashes[:_MOST_WORDS]
-    ends_of_runs = np.cumsum([last - first for first, last in runs])
-    first_word = np.full(len(runs), _NO_SLOT)
-    last_word = np.full(len(runs), _NO_SLOT)
+    # Place of each fixed word in the member; they ascend, so that a run's first word has its least.
+    place = np.full(len(fixed), _NO_WORD)
     for start, there, length in common_blocks(fixed, hashes):
-        for i in range(length):
-            run = int(np.searchsorted(ends_of_runs, start + i, side="right"))
-            first_word[run] = there + i if first_word[run] == _NO_SLOT else first_word[run]
-            last_word[run] = there + i
+        place[start : start + length] = np.arange(there, there + length)
+    lengths = [last - first for first, last in runs]
+    starts_of_runs = np.cumsum([0, *lengths])[:-1]
+    last_word = np.maximum.reduceat(place, starts_of_runs) if runs else place
+    missing = np.where(place == _NO_WORD, len(hashes), place)
+    first_word = np.minimum.reduceat(missing, starts_of_runs) if runs else place
     data = text.encode()
     out, begin = [], 0
     for slot in slots:
-        found = slot < len(runs) and first_word[slot] != _NO_SLOT
+        found = slot < len(runs) and last_word[slot] != _NO_WORD
         if slot < len(runs) and not found:
             out.append("")
             continue

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.stats import poisson
@@ -126,3 +130,56 @@ def test_edges():
     assert len(comembership(of_families(four), never)[1]) == 0, "four are no pool"
     outside = traffic_of(np.arange(9), groups=[-1] * 9, n_groups=0)
     assert comembership(outside, never)[0].effect.shape == (0,)
+
+
+def plain(families, akin):
+    """Best p and effect of each family, and the links, pair by pair."""
+    pools = [set(map(int, f)) for f in families]
+    pools = [pool if len(pool) >= 5 else set() for pool in pools]
+    k = np.bincount([p for pool in pools for p in pool]).astype(float)
+    sizes = np.array([len(pool) for pool in pools], float)
+    meeting = (k * (k - 1)).sum() / (sizes.sum() ** 2 - (sizes**2).sum())
+    n_pairs = (sizes > 0).sum() * ((sizes > 0).sum() - 1) / 2
+    best, effect, links = np.full(len(pools), np.nan), np.full(len(pools), np.nan), []
+    for i, j in combinations(range(len(pools)), 2):
+        n = len(pools[i] & pools[j])
+        p = min(1.0, poisson.sf(n - 1, sizes[i] * sizes[j] * meeting) * n_pairs)
+        if n >= 5 and p <= LINK_LEVEL and n >= min(sizes[i], sizes[j]) / 2:
+            links.append([i, j])
+            if not akin(i, j):
+                for one in (i, j):
+                    best[one], effect[one] = np.fmin(best[one], p), np.fmax(effect[one], n / sizes[one])
+    return best, effect, links
+
+
+@pytest.mark.parametrize("most_met", [1, 60, 4_000_000])
+def test_any_blocks_find_what_a_loop_over_pairs_finds(most_met, monkeypatch):
+    monkeypatch.setattr(sys.modules[comembership.__module__], "_MOST_MET", most_met)
+    n_links = 0
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        families = random_families(random, 25, 200, 20, tail=1.2 * (seed % 2))
+        families += [np.arange(15) + 2 * k for k in range(6)] + [np.arange(2)]
+        families = [families[i] for i in random.permutation(len(families))]
+        signal, links = comembership(of_families(families), lambda i, j: (i + j) % 3 == 0)
+        best, effect, expected = plain(families, lambda i, j: (i + j) % 3 == 0)
+        assert links.tolist() == expected
+        np.testing.assert_allclose(signal.p_value, best)
+        np.testing.assert_allclose(signal.effect, effect)
+        n_links += len(links)
+    assert n_links > 20
+
+
+@pytest.mark.slow
+def test_a_few_principals_in_thousands_of_families_fit_into_memory():
+    random = np.random.default_rng(0)
+    common = np.arange(3)
+    families = [np.append(common, 3 + random.choice(60_000, 10, replace=False)) for _ in range(6_000)]
+    traffic = of_families(families)
+    traffic.members(0)
+    tracemalloc.start()
+    _, links = comembership(traffic, never)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(links) == 0
+    assert peak < 300e6, f"{peak / 1e6:.0f} MB for 18 million pairs that meet"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from traffic_cases import check_valid, nothing, office_hours, round_the_clock, stacked, traffic_of
 
 from clustering.signals import hour_flatness
+from clustering.signals.hours import _drawn, _first_sums, _moments
 
 
 def world_wide(random, n_people, n_each):
@@ -127,3 +131,43 @@ def test_deterministic_and_blind_to_the_number_and_names_of_other_groups():
     np.testing.assert_array_equal(hour_flatness(stacked(*parts), seed=7).p_value, signal.p_value)
     swapped = stacked((1, *parts[0][1:]), (0, *parts[1][1:]), parts[2])
     np.testing.assert_array_equal(hour_flatness(swapped, seed=7).p_value, signal.p_value[::-1])
+
+
+@pytest.mark.parametrize(
+    ("n", "counts"), [(40, [3, 1, 1, 2, 3, 3, 3]), (9, [2] * 9), (6, [1, 1, 2, 2, 2, 2])]
+)
+def test_moments_of_the_null_are_those_of_many_draws(n, counts):
+    random = np.random.default_rng(1)
+    sums, counts = _first_sums(np.exp(2j * np.pi * random.random((n, 3)) ** 2)), np.array(counts)
+    drawn = [sums[_drawn(n, len(counts), random), counts[:, None]].sum(axis=0) for _ in range(100)]
+    null = np.concatenate(drawn) / counts.sum()
+    mean, spread = _moments(sums, counts)
+    assert mean == pytest.approx(null.mean(), abs=0.005)
+    assert spread == pytest.approx((null.real.var() + null.imag.var()) / 2, rel=0.03, abs=1e-12)
+
+
+def test_a_draw_takes_nobody_twice_and_everybody_alike():
+    who = np.concatenate([_drawn(12, 5, np.random.default_rng(seed)) for seed in range(20)], axis=1)
+    assert all(len(set(draw)) == 5 for draw in who.T.tolist())
+    for place in who:
+        np.testing.assert_allclose(np.bincount(place, minlength=12), who.shape[1] / 12, rtol=0.2)
+
+
+def test_dates_without_hours_are_no_sign_and_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        signal = hour_flatness(log_of((np.full(200, 48.0), 5), (np.full(2_000, 72.0), 10)), seed=0)
+    assert signal.effect[0] == pytest.approx(1)
+    assert signal.p_value[0] == 1
+
+
+@pytest.mark.slow
+def test_three_thousand_families_take_seconds():
+    random = np.random.default_rng(0)
+    who = np.append(random.integers(0, 6_000, 60_000), np.repeat(np.arange(3_000), 6))
+    hours = np.append(round_the_clock(random, 60_000), office_hours(random, 18_000))
+    groups = np.append(np.arange(60_000) % 3_000, np.full(18_000, -1))
+    traffic = traffic_of(who, hours=hours, groups=groups, n_groups=3_000)
+    start = time.process_time()
+    hour_flatness(traffic, seed=0)
+    assert time.process_time() - start < 15

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_cases import BREAK, random_words
 
+from clustering.alignment import common_blocks
 from clustering.report.template_parts import parse_template
-from clustering.templates import FILLER_CHARS, N_FILLED, evenly, family_template, variants_of
+from clustering.templates import FILLER_CHARS, N_FILLED, _fill, _trimmed, evenly, family_template, variants_of
+from embedder import words_of
 
 
 def template_of(texts, *, rows=None, medoid=None):
@@ -281,3 +283,34 @@ def test_variants_share_a_run_of_words_as_long_as_asked_for():
     assert pairs == [(0, 1)]
     assert akin(1, 0)
     assert not variants_of(medoids, 9)(0, 1)
+
+
+def plain_fill(text, fixed, runs):
+    """Fillers of a member, word by word."""
+    hashes, starts, ends = words_of(text)
+    run_of = [number for number, (first, last) in enumerate(runs) for _ in range(first, last)]
+    first_word, last_word = {}, {}
+    for start, there, length in common_blocks(fixed, hashes):
+        for i in range(length):
+            first_word.setdefault(run_of[start + i], there + i)
+            last_word[run_of[start + i]] = there + i
+    data, out, begin = text.encode(), [], 0
+    for run in range(len(runs)):
+        out.append("")
+        if run in first_word:
+            out[-1] = _trimmed(data[begin : starts[first_word[run]]].decode("utf-8", "ignore"))
+            begin = ends[last_word[run]]
+    return [*out, _trimmed(data[begin:].decode("utf-8", "ignore"))]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=5), max_size=5),
+    st.lists(st.sampled_from([*"abcdefghi", "漢", "!"]), max_size=25),
+)
+def test_fillers_of_a_member_against_a_loop_over_its_words(parts, member):
+    fixed = [word for part in parts for word in words_of(" ".join(part))[0]]
+    ends = np.cumsum([len(part) for part in parts]).tolist()
+    runs = list(zip([0, *ends][:-1], ends, strict=True))
+    text = " ".join(member)
+    assert _fill(text, fixed, runs, list(range(len(runs) + 1))) == plain_fill(text, fixed, runs)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ncx2
@@ -14,6 +17,7 @@ _MOST_PEOPLE = 1_000  # of the background, whose hours stand for everybody's
 _MOST_MEMBERS = 250  # of a group whose hours are compared
 _MOST_OF_ONE = (20, 10, 5, 2, 1)  # requests of a principal that count; fewer where people sent few
 _STAND_INS = 4  # for each member: draws of the same few would be alike
+_NO_SPREAD = 1e-12
 _DAY = 24.0
 
 
@@ -25,30 +29,64 @@ def hour_flatness(traffic: Traffic, *, seed: int) -> Signal:
     group's own among them, could stand in their place: as many are drawn, none twice, each with one member's
     load of times of their own. Who sent too few for any load is joined with another, which makes the null
     flatter and p larger. p is the share of 499 draws at least as flat; beyond the draws, of the noncentral
-    chi-square of their mean resultant's two coordinates. A log whose people work round the clock gives no
-    small p.
+    chi-square that has the null's moments. A log whose people work round the clock gives no small p.
     """
     out = no_evidence(traffic.n_groups)
     people = _angles(traffic, traffic.background, _MOST_PEOPLE, np.random.default_rng(seed))
     if len(people) < FEWEST:
         return out
+    joined = cache(lambda most: _joined(people, most))
     for group, rows in traffic.each_group():
         rows = rows[~np.isnan(traffic.hours[rows])]
         random = np.random.default_rng([seed, len(rows)])
         members = _angles(traffic, rows, _MOST_MEMBERS, random)
         if len(members) < FEWEST:
             continue
-        most, stand_ins = _stand_ins(people, members)
+        most, stand_ins = _stand_ins(joined, len(people), members)
         counts = np.array([min(len(own), most) for own in members])
         out.effect[group] = abs(np.concatenate([own[:most] for own in members]).mean())
-        sums = _first_sums(stand_ins + _joined(members, most), most)
-        everybody = np.tile(np.arange(len(sums), dtype=np.int32), (_N_DRAWS, 1))
-        who = random.permuted(everybody, axis=1)[:, : len(counts)]
-        null = sums[who, counts[: who.shape[1]]].sum(axis=1) / counts[: who.shape[1]].sum()
-        spread = (null.real.var() + null.imag.var()) / 2
-        tail = float(ncx2.cdf(out.effect[group] ** 2 / spread, 2, abs(null.mean()) ** 2 / spread))
-        out.p_value[group] = drawn_p_value(int((abs(null) <= out.effect[group]).sum()), _N_DRAWS, tail)
+        sums = _first_sums(np.concatenate([stand_ins, _joined(members, most)]))
+        out.p_value[group] = _p_value(float(out.effect[group]), sums, counts[: len(sums)], random)
     return out
+
+
+def _p_value(
+    resultant: float, sums: NDArray[np.complex128], counts: NDArray[np.int64], random: np.random.Generator
+) -> float:
+    """Share of draws of as many rows of the sums, at these counts, that are at least as flat."""
+    mean, spread = _moments(sums, counts)
+    if spread < _NO_SPREAD:
+        return 1.0  # everybody has the same hours, or dates without any
+    tail = float(ncx2.cdf(resultant**2 / spread, 2, abs(mean) ** 2 / spread))
+    null = sums[_drawn(len(sums), len(counts), random), counts[:, None]].sum(axis=0) / counts.sum()
+    return drawn_p_value(int((abs(null) <= resultant).sum()), _N_DRAWS, tail)
+
+
+def _drawn(n: int, n_drawn: int, random: np.random.Generator) -> NDArray[np.int32]:
+    """So many of 0..n-1 without replacement, in each draw: (n_drawn, _N_DRAWS).
+
+    The first steps of a Fisher-Yates shuffle, of all draws at once: few are drawn of many.
+    """
+    who = np.repeat(np.arange(n, dtype=np.int32)[:, None], _N_DRAWS, axis=1)
+    draw = np.arange(_N_DRAWS)
+    for k in range(n_drawn):
+        other = random.integers(k, n, _N_DRAWS)
+        who[k], who[other, draw] = who[other, draw], who[k].copy()
+    return who[:n_drawn]
+
+
+def _moments(sums: NDArray[np.complex128], counts: NDArray[np.int64]) -> tuple[complex, float]:
+    """Mean and variance per coordinate of the mean resultant of rows drawn without replacement.
+
+    A draw is a sum over a random permutation; its variance is that of the doubly centred numbers (Hoeffding
+    1951, Ann. Math. Statist. 22(4), eq. 10).
+    """
+    n, n_each = len(sums), np.bincount(counts, minlength=sums.shape[1])
+    centred = sums - sums.mean(axis=0)
+    within = ((abs(centred) ** 2).sum(axis=0) * n_each).sum()
+    variance = (within - (abs((centred * n_each).sum(axis=1)) ** 2).sum() / n) / (n - 1)
+    mean = complex((sums.mean(axis=0) * n_each).sum()) / int(counts.sum())
+    return mean, float(variance) / int(counts.sum()) ** 2 / 2
 
 
 def _angles(
@@ -65,31 +103,30 @@ def _angles(
 
 
 def _stand_ins(
-    people: list[NDArray[np.complex128]], members: list[NDArray[np.complex128]]
-) -> tuple[int, list[NDArray[np.complex128]]]:
+    joined: Callable[[int], NDArray[np.complex128]], n_people: int, members: list[NDArray[np.complex128]]
+) -> tuple[int, NDArray[np.complex128]]:
     """Most requests of a principal that join nobody, or leave four stand-ins for a member; stand-ins."""
     largest = max(len(own) for own in members)
     for most in _MOST_OF_ONE:
         most = min(most, largest)
-        joined = _joined(people, most)
-        if len(joined) == len(people) or len(joined) >= _STAND_INS * len(members):
+        if len(joined(most)) == n_people or len(joined(most)) >= _STAND_INS * len(members):
             break
-    return most, joined
+    return most, joined(most)
 
 
-def _joined(people: list[NDArray[np.complex128]], n_least: int) -> list[NDArray[np.complex128]]:
-    """Neighbours joined until each has so many requests; a rest without is left out."""
+def _joined(people: list[NDArray[np.complex128]], n_least: int) -> NDArray[np.complex128]:
+    """Neighbours joined until each has so many requests, (people, n_least); a rest without is left out."""
     out, part = [], people[0][:0]
     for own in people:
         part = np.append(part, own[:n_least])
         if len(part) >= n_least:
             out.append(part[:n_least])
             part = part[:0]
-    return out
+    return np.array(out, np.complex128).reshape(len(out), n_least)
 
 
-def _first_sums(people: list[NDArray[np.complex128]], n_each: int) -> NDArray[np.complex128]:
+def _first_sums(people: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Sums of the first 0, 1, ... of everybody's numbers: (people, n_each + 1)."""
-    sums = np.zeros((len(people), n_each + 1), np.complex128)
-    np.cumsum(np.stack(people), axis=1, out=sums[:, 1:])
+    sums = np.zeros((len(people), people.shape[1] + 1), np.complex128)
+    np.cumsum(people, axis=1, out=sums[:, 1:])
     return sums
