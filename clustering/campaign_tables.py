@@ -34,7 +34,7 @@ def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Dat
         .join(counts, on="campaign_id", how="left", maintain_order="left")
         .with_columns(rank=pl.int_range(1, pl.len() + 1))
         .select(CAMPAIGNS.names())
-        .cast(dict(CAMPAIGNS))
+        .cast(CAMPAIGNS)
     )
 
 
@@ -61,5 +61,5 @@ def accounts_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Data
         .with_columns(share=pl.col("n_requests") / pl.col("n_all"))
         .sort("n_requests", "account_id", descending=[True, False])
         .select(ACCOUNTS.names())
-        .cast(dict(ACCOUNTS))
+        .cast(ACCOUNTS)
     )

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.assign import save_assigner
+from clustering.campaign_tables import accounts_table, campaigns_table
 from clustering.evidence import Evidence, weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
 from clustering.manifest import fingerprint, manifest
@@ -173,7 +174,8 @@ def _write_tables(work: _Work) -> None:
         family_settings = FamilySettings(settings.min_family, settings.seed, settings.threads)
         embed_rows = work.embed_rows(views, "families")
         families = find_families(corpus.prompts, views, embed_rows, settings=family_settings)
-        work.write("assignments", assignments_table(corpus, families))
+        assignments = assignments_table(corpus, families)
+        work.write("assignments", assignments)
         work.write("prompts", prompts_table(corpus, views, families))
         save_assigner(work.folder, views, families)
     with clock.stage("templates"):
@@ -181,7 +183,10 @@ def _write_tables(work: _Work) -> None:
         work.write("slots", slots_table(corpus, families, templates))
     with clock.stage("signals"):
         evidence = _evidence(work, views, families, templates)
-        work.write("families", families_table(corpus, families, templates, evidence))
+        ranked = families_table(corpus, families, templates, evidence)
+        work.write("families", ranked)
+        work.write("campaigns", campaigns_table(ranked, assignments))
+        work.write("accounts", accounts_table(ranked, assignments))
     with clock.stage("map"):
         embed_rows = work.embed_rows(views, "map")
         projection = project(families.labels, embed_rows, seed=settings.seed, threads=settings.threads)

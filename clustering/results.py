@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from embedder import Encoder
 
 MANIFEST = "manifest.json"
-TABLES = ("families", "assignments", "prompts", "slots", "map", "rejected")
+TABLES = ("families", "campaigns", "accounts", "assignments", "prompts", "slots", "map", "rejected")
 
 
 class RunError(ValueError):
@@ -55,6 +55,16 @@ class Run:
     def families(self) -> pl.DataFrame:
         """A row per family, in rank order."""
         return self._table("families")
+
+    @cached_property
+    def campaigns(self) -> pl.DataFrame:
+        """A row per campaign: flagged families that share their principals."""
+        return self._table("campaigns")
+
+    @cached_property
+    def accounts(self) -> pl.DataFrame:
+        """A row per account with a request in a flagged family."""
+        return self._table("accounts")
 
     @cached_property
     def assignments(self) -> pl.DataFrame:

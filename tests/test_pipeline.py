@@ -13,10 +13,22 @@ from conftest import Logged
 from clustering import RunSettings, Stage, run
 from clustering.evaluation import evaluate_run
 from clustering.run_directory import CONTENTS
-from clustering.tables import ASSIGNMENTS, FAMILIES, MAP, PROMPTS, REJECTED, SCHEMA_VERSION, SLOTS
+from clustering.tables import (
+    ACCOUNTS,
+    ASSIGNMENTS,
+    CAMPAIGNS,
+    FAMILIES,
+    MAP,
+    PROMPTS,
+    REJECTED,
+    SCHEMA_VERSION,
+    SLOTS,
+)
 
 SCHEMAS = {
     "families": FAMILIES,
+    "campaigns": CAMPAIGNS,
+    "accounts": ACCOUNTS,
     "assignments": ASSIGNMENTS,
     "prompts": PROMPTS,
     "slots": SLOTS,

@@ -1,0 +1,79 @@
+"""Campaigns and accounts of a run, from tables small enough to add up by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from clustering.campaign_tables import accounts_table, campaigns_table
+from clustering.tables import ACCOUNTS, ASSIGNMENTS, CAMPAIGNS, FAMILIES
+
+DAY = [datetime(2026, 3, day, tzinfo=UTC) for day in range(1, 8)]
+
+
+def families() -> pl.DataFrame:
+    rows = {
+        "family_id": ["f3", "f1", "f2", "f4"],
+        "rank": [3, 1, 2, 4],
+        "score": [2.0, 9.0, 5.0, 0.1],
+        "q_value": [0.04, 1e-9, 0.01, 1.0],
+        "flagged": [True, True, True, False],
+        "campaign_id": ["c1", "c1", "c2", None],
+    }
+    missing = {
+        name: pl.Series([None] * 4, dtype=dtype) for name, dtype in FAMILIES.items() if name not in rows
+    }
+    return pl.DataFrame({**rows, **missing}).select(FAMILIES.names()).cast(FAMILIES)
+
+
+def assignments() -> pl.DataFrame:
+    sent = [("a", "f1", 0), ("a", "f3", 3), ("a", None, 6), ("b", "f1", 1), ("b", "f2", 2), ("c", "f4", 4)]
+    frame = pl.DataFrame(
+        {
+            "request_id": [f"r{i}" for i in range(len(sent))],
+            "account_id": [account for account, _, _ in sent],
+            "family_id": [family for _, family, _ in sent],
+            "timestamp": [DAY[day] for _, _, day in sent],
+        }
+    )
+    missing = [
+        pl.lit(None, dtype).alias(name) for name, dtype in ASSIGNMENTS.items() if name not in frame.columns
+    ]
+    return frame.with_columns(missing).select(ASSIGNMENTS.names()).cast(ASSIGNMENTS)
+
+
+def test_campaigns_add_up_and_follow_their_first_family() -> None:
+    table = campaigns_table(families(), assignments())
+    assert dict(table.schema) == dict(CAMPAIGNS)
+    first, second = table.iter_rows(named=True)
+    assert (first["campaign_id"], first["rank"], first["family_ids"]) == ("c1", 1, ["f1", "f3"])
+    assert (first["score"], first["q_value"]) == (9.0, 1e-9)
+    assert (first["n_families"], first["n_requests"], first["n_accounts"]) == (2, 3, 2)
+    assert (first["first_seen"], first["last_seen"]) == (DAY[0], DAY[3])
+    assert (second["campaign_id"], second["rank"], second["n_requests"]) == ("c2", 2, 1)
+
+
+def test_accounts_of_flagged_families_only_with_their_share() -> None:
+    table = accounts_table(families(), assignments())
+    assert dict(table.schema) == dict(ACCOUNTS)
+    assert table["account_id"].to_list() == ["a", "b"]
+    a, b = table.iter_rows(named=True)
+    assert (a["n_requests"], a["share"], a["family_ids"], a["campaign_ids"]) == (
+        2,
+        2 / 3,
+        ["f1", "f3"],
+        ["c1"],
+    )
+    assert (b["n_requests"], b["share"], b["family_ids"], b["campaign_ids"]) == (
+        2,
+        1.0,
+        ["f1", "f2"],
+        ["c1", "c2"],
+    )
+
+
+def test_nothing_flagged_leaves_both_empty() -> None:
+    calm = families().with_columns(flagged=False, campaign_id=pl.lit(None, pl.String))
+    assert campaigns_table(calm, assignments()).height == 0
+    assert accounts_table(calm, assignments()).height == 0
