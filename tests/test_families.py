@@ -10,7 +10,7 @@ from checks import check_families, partition
 from text_cases import corpus_of, random_words
 
 from clustering.families import FamilySettings, find_families
-from embedder import build_views
+from embedder import build_views, load_encoder
 
 SETTINGS = FamilySettings(threads=1)
 DIM = 64
@@ -193,6 +193,35 @@ def test_pure_noise_has_hardly_any_family(seed):
     families, _, _ = find(case)
     assert (families.labels >= 0).mean() <= 0.03
     assert len(families.ids) <= 1
+
+
+def families_of_noise(seed, n, embed):
+    """Families of n prompts by as many principals, 6 to 29 random words each; `embed(rng, texts)`."""
+    rng = np.random.default_rng([seed, n])
+    texts = sorted(random_words(rng, int(rng.integers(6, 30))) for _ in range(n))
+    prompts, requests = corpus_of(texts)
+    vectors = embed(rng, texts)
+    return find_families(
+        prompts, build_views(prompts, requests), lambda rows: vectors[rows], settings=SETTINGS
+    )
+
+
+def unit_vectors(rng, texts):
+    vectors = rng.normal(size=(len(texts), 256))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def static_vectors(rng, texts):
+    return load_encoder("static", threads=1).encode(texts)
+
+
+@pytest.mark.parametrize("embed", [unit_vectors, static_vectors])
+@pytest.mark.parametrize("n", [30, 500, 2_000])
+@pytest.mark.parametrize("seed", range(2))
+def test_pure_noise_gives_no_family_in_the_static_encoders_dimensions(seed, n, embed):
+    families = families_of_noise(seed, n, embed)
+    assert len(families.ids) == 0
+    assert (families.labels == -1).all()
 
 
 def test_permuting_prompts_permutes_families():
