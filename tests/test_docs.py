@@ -124,3 +124,7 @@ def test_changelog_and_version_agree() -> None:
     assert released[0] == PROJECT["project"]["version"]
     for name in commands():
         assert f"covey {name}" in changelog
+
+
+def test_readme_has_no_placeholder() -> None:
+    assert not re.findall(r"\b(?:TODO|TBD|FIXME|FIG[A-Z]+|XXX)\b", README)
