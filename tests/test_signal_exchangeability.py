@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import t
-from traffic_cases import check_valid, nothing, traffic_of
+from traffic_cases import check_valid, error_of_normal_numbers, nothing, traffic_of
 
 from clustering.signals import exchangeability, paired_sample
-from clustering.signals.exchangeability import _icc
+from clustering.signals.intraclass import intraclass
 
 
 def subjects(random, counts, icc, *, d=16):
@@ -45,13 +45,11 @@ def test_icc_and_its_error_against_anova_with_principals_really_deleted(icc):
     random = np.random.default_rng(int(icc * 10))
     counts = random.integers(1, 9, 12)
     vectors, member = subjects(random, counts, icc), np.repeat(np.arange(12), counts)
-    value, error, n_effective = _icc(
-        traffic_of(member), np.arange(len(member)), vectors, np.arange(len(member))
-    )
+    found = intraclass(member, vectors.astype(np.float64))
     left = [anova(vectors[member != a], member[member != a]) for a in range(12)]
-    assert value == pytest.approx(anova(vectors, member), abs=1e-9)
-    assert error == pytest.approx(np.sqrt(11 * np.var(left)), abs=1e-9)
-    assert n_effective == pytest.approx(1 / sum((c / counts.sum()) ** 2 for c in counts))
+    assert found.value == pytest.approx(anova(vectors, member), abs=1e-9)
+    assert found.error == pytest.approx(np.sqrt(11 * np.var(left)), abs=1e-9)
+    assert found.n_effective == pytest.approx(1 / sum((c / counts.sum()) ** 2 for c in counts))
 
 
 def deleted(vectors, counts):
@@ -67,7 +65,8 @@ def test_p_is_students_t_against_half_of_the_backgrounds_icc():
     vectors = subjects(random, np.append(group, background), 0.3)
     value, error = deleted(vectors[: group.sum()], group)
     people, people_error = deleted(vectors[group.sum() :], background)
-    statistic = (value - people / 2) / np.hypot(error, people_error / 2)
+    floor = error_of_normal_numbers(group, vectors[: group.sum()], people / 2)
+    statistic = (value - people / 2) / np.hypot(max(error, floor), people_error / 2)
     signal = signal_of(group, background, vectors)
     assert signal.effect[0] == pytest.approx(value)
     assert signal.p_value[0] == pytest.approx(t.cdf(statistic, group.sum() ** 2 / (group**2).sum() - 1))

@@ -52,6 +52,14 @@ def round_the_clock(random, n, *, days=30):
     return random.uniform(0, 24 * days, n)
 
 
+def error_of_normal_numbers(counts, z, icc):
+    """Standard error of the ICC of normal numbers in as many dimensions as z varies in (Donner 1986)."""
+    n_principals, variances = len(counts), np.linalg.eigvalsh(np.cov(z.astype(np.float64).T))
+    n = (counts.sum() - (counts**2).sum() / counts.sum()) / (n_principals - 1)
+    one = 2 * (1 - icc) ** 2 * (1 + (n - 1) * icc) ** 2 / (n * (n - 1) * (n_principals - 1))
+    return np.sqrt(one * (variances**2).sum() / variances.sum() ** 2)
+
+
 def check_valid(p_of, n_runs, *, levels=LEVELS):
     """P(p <= level) <= level within three standard errors; `p_of(random, seed)` gives one p, NaN for none."""
     p = np.array([p_of(np.random.default_rng([seed, 31]), seed) for seed in range(n_runs)])

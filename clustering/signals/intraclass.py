@@ -17,24 +17,49 @@ from clustering.signals.traffic import Traffic
 N_SAMPLED = 1_000  # requests of a group that are compared
 _MOST_OF_ONE = 20  # of a principal: more would let one heavy account speak for the pool
 _FEWEST_PAIRED = 10  # degrees of freedom within principals
-_SMALLEST_ERROR = 1e-6
+_NO_SPREAD = 1e-24  # of variances of unit vectors: rounding
 
 
 @dataclass(frozen=True)
 class Intraclass:
-    """An ICC, its standard error (jackknife over principals), and the effective number of principals.
+    """An ICC of A principals, and what its uncertainty follows from.
 
-    That number is (sum n_a)**2 / sum(n_a**2): few busy ones make the error as uncertain as few.
+    Attributes
+    ----------
+    value : float
+    error : float
+        Standard error by the jackknife over principals.
+    n_effective : float
+        (sum n_a)**2 / sum(n_a**2): few busy principals make the error as uncertain as few.
+    n_principals : int
+    n_each : float
+        n0 above: requests of a principal.
+    n_dimensions : float
+        tr(C)**2 / tr(C**2) of the covariance C: as many independent dimensions of one variance.
     """
 
     value: float
     error: float
     n_effective: float
+    n_principals: int
+    n_each: float
+    n_dimensions: float
 
     def at_most_half_of(self, people: Intraclass) -> float:
-        """p of "this ICC is at least half of people's": lower tail of Student's t, both errors counted."""
-        error = max(float(np.hypot(self.error, people.error / 2)), _SMALLEST_ERROR)
-        return float(t.cdf((self.value - people.value / 2) / error, self.n_effective - 1))
+        """p of "this ICC is at least half of people's": lower tail of Student's t, both errors counted.
+
+        The own error is at least what it would be at that half: where an ICC comes out low by chance, its
+        jackknife error does so too, and p would be too small.
+        """
+        half = people.value / 2
+        error = np.hypot(max(self.error, self.error_at(half)), people.error / 2)
+        return float(t.cdf((self.value - half) / error, self.n_effective - 1))
+
+    def error_at(self, icc: float) -> float:
+        """Standard error of normal numbers with such an ICC (Donner 1986, Int. Stat. Rev. 54(1))."""
+        n = self.n_each
+        freedom = (self.n_principals - 1) * self.n_dimensions
+        return float((1 - icc) * (1 + (n - 1) * icc) * np.sqrt(2 / (n * (n - 1) * freedom)))
 
 
 def paired_sample(
@@ -64,7 +89,7 @@ def paired_sample(
 
 
 def intraclass(member: NDArray[np.int64], z: NDArray[np.float64]) -> Intraclass | None:
-    """ICC of n vectors within the classes 0..A-1; None where too few principals sent two.
+    """ICC of n vectors within the classes 0..A-1; None where too few principals sent two, or all the same.
 
     Parameters
     ----------
@@ -93,10 +118,20 @@ def intraclass(member: NDArray[np.int64], z: NDArray[np.float64]) -> Intraclass 
     grand = ((sums.sum(axis=0) - np.vstack([np.zeros(z.shape[1]), sums])) ** 2).sum(axis=1)
     values = _from_sums(without, grand)
     left = values[1:][np.isfinite(values[1:])]
-    if len(left) < 3 or not np.isfinite(values[0]):
+    n_dimensions = _dimensions(z)
+    if len(left) < 3 or not np.isfinite(values[0]) or n_dimensions == 0:
         return None
     error = np.sqrt((len(left) - 1) / len(left) * ((left - left.mean()) ** 2).sum())
-    return Intraclass(float(values[0]), float(error), float(n**2 / (counts**2).sum()))
+    n_squares = float((counts**2).sum())
+    n_each = (n - n_squares / n) / (n_principals - 1)
+    return Intraclass(float(values[0]), float(error), n**2 / n_squares, n_principals, n_each, n_dimensions)
+
+
+def _dimensions(z: NDArray[np.float64]) -> float:
+    """Effective number of dimensions that the numbers vary in; 0 where they do not vary."""
+    covariance = np.atleast_2d(np.cov(z.T))
+    squares = float((covariance**2).sum())
+    return float(np.trace(covariance)) ** 2 / squares if squares > _NO_SPREAD else 0.0
 
 
 def _from_sums(sums: NDArray[np.float64], grand: NDArray[np.float64]) -> NDArray[np.float64]:
