@@ -13,12 +13,12 @@ _DAY = 24.0
 
 
 def one_clock(traffic: Traffic, background: NDArray[np.int64], *, seed: int) -> Signal:
-    """Intraclass correlation of the hour of day within principals; 0 of one clock, more of people and cron jobs.
+    """Intraclass correlation of the hour of day within principals; 0 of one clock, more of people.
 
-    The hour is a point on the 24 h circle; see ``clustering.signals.intraclass``. People keep the hours of their
-    time zone and habits, a scheduled job its own minute, office hours of one office are everybody's. Null
-    model: the group's principals differ in their hours at least half as much as this log's people do; p is the
-    lower tail of Student's t, errors by the jackknife over principals.
+    The hour is a point on the 24 h circle; see ``clustering.signals.intraclass``. People keep the hours of
+    their time zone and habits, a scheduled job its own minute, office hours of one office are everybody's.
+    Null model: the group's principals differ in their hours at least half as much as this log's people do; p
+    is the lower tail of Student's t, with the larger of the jackknife's error and normal theory's.
 
     Parameters
     ----------
