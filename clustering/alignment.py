@@ -10,7 +10,12 @@ from rapidfuzz.distance import LCSseq
 
 from embedder import SHINGLE_WORDS, words_of
 
-_MOST_WORDS = 4_000  # longer texts are compared by their first words
+MOST_WORDS = 4_000  # longer texts are compared by their first words
+
+
+def leading_words(text: str) -> list[int]:
+    """Hashes of the words of a text that are compared."""
+    return words_of(text)[0][:MOST_WORDS]
 
 
 def common_blocks(a: list[int], b: list[int]) -> list[tuple[int, int, int]]:
@@ -42,7 +47,7 @@ def same_but_fillers(a: str, b: str, *, ordinary: int) -> bool:
         Length from which a span is no ordinary phrase.
     """
     # Sorted, because among equally long alignments the order of the two decides.
-    words_a, words_b = sorted((words_of(a)[0][:_MOST_WORDS], words_of(b)[0][:_MOST_WORDS]))
+    words_a, words_b = sorted((leading_words(a), leading_words(b)))
     longer = max(len(words_a), len(words_b))
     if longer == 0 or 2 * LCSseq.similarity(words_a, words_b) <= longer:
         return False

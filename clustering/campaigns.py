@@ -8,9 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clustering.signals import Traffic
-
-_LEAST_OVERLAP = 0.5  # of the smaller side's principals
+from clustering.signals import LEAST_OVERLAP, Traffic
 
 
 def linked_groups(traffic: Traffic, links: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -37,7 +35,7 @@ def linked_groups(traffic: Traffic, links: NDArray[np.int64]) -> NDArray[np.int6
     group = np.arange(traffic.n_groups)
     for _, i, j in sorted(shares, key=lambda s: (-s[0], s[1], s[2])):
         one, other = sorted((int(group[i]), int(group[j])))
-        if one != other and _overlap(pools[one], pools[other]) >= _LEAST_OVERLAP:
+        if one != other and _overlap(pools[one], pools[other]) >= LEAST_OVERLAP:
             group[group == other] = one
             pools[one] = pools[one] | pools[other]
     return np.unique(group, return_inverse=True)[1].astype(np.int64)

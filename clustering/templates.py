@@ -16,14 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clustering.alignment import common_blocks
+from clustering.alignment import MOST_WORDS, common_blocks, leading_words
 from embedder import words_of
 
 N_ALIGNED = 64  # members that decide which words are fixed
 N_FILLED = 2_000  # members whose fillers are read
 _FIXED_SHARE = 0.9  # of the aligned members hold a fixed word
 _MIN_FIXED_RUN = 2  # a lone common word ("the") is no template
-_MOST_WORDS = 4_000
 FILLER_CHARS = 200
 _NO_WORD = -1
 _AROUND = " \t\n\x1e.,;:!?\"'()[]#*-"
@@ -67,18 +66,18 @@ def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> T
     """
     text = texts[medoid]
     hashes, starts, ends = words_of(text)
-    hashes, starts, ends = hashes[:_MOST_WORDS], starts[:_MOST_WORDS], ends[:_MOST_WORDS]
-    others = [words_of(texts[int(row)])[0][:_MOST_WORDS] for row in evenly(rows[rows != medoid], N_ALIGNED)]
+    hashes, starts, ends = hashes[:MOST_WORDS], starts[:MOST_WORDS], ends[:MOST_WORDS]
+    others = [leading_words(texts[int(row)]) for row in evenly(rows[rows != medoid], N_ALIGNED)]
     runs = _fixed_runs(hashes, others)
     fixed = [word for first, last in runs for word in hashes[first:last]]
-    slots = _slots(runs, len(hashes))
     data = text.encode()
     members = evenly(rows, N_FILLED)
-    fillers = [_fill(texts[int(row)], fixed, runs, slots) for row in members]
+    fillers = [_fill(texts[int(row)], fixed, runs) for row in members]
     # A gap that no member fills is punctuation between two fixed runs, not a slot.
-    used = [k for k in range(len(slots)) if any(f[k] for f in fillers)]
-    pieces = _pieces(data, (starts, ends), runs, [slots[k] for k in used])
-    return Template(pieces, [[f[k] for f in fillers] for k in used], members)
+    used = [gap for gap in range(len(runs) + 1) if any(f[gap] for f in fillers)]
+    return Template(
+        _pieces(data, (starts, ends), runs, used), [[f[gap] for f in fillers] for gap in used], members
+    )
 
 
 def evenly(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -115,15 +114,13 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _slots(runs: list[tuple[int, int]], n_words: int) -> list[int]:
-    """Gaps as the number of fixed runs before each: 0 = before the first, len(runs) = after the last."""
-    return list(range(len(runs) + 1)) if n_words else [0]
+def _fill(text: str, fixed: list[int], runs: list[tuple[int, int]]) -> list[str]:
+    """The text in each gap of a member, stripped; where a fixed run is missing its gaps grow together.
 
-
-def _fill(text: str, fixed: list[int], runs: list[tuple[int, int]], slots: list[int]) -> list[str]:
-    """The text in each gap of a member, stripped; where a fixed run is missing its gaps grow together."""
+    Gap i is the one before run i; the last follows the last run.
+    """
     hashes, starts, ends = words_of(text)
-    hashes = hashes[:_MOST_WORDS]
+    hashes = hashes[:MOST_WORDS]
     # Place of each fixed word in the member; they ascend, so that a run's first word has its least.
     place = np.full(len(fixed), _NO_WORD)
     for start, there, length in common_blocks(fixed, hashes):
@@ -135,14 +132,14 @@ def _fill(text: str, fixed: list[int], runs: list[tuple[int, int]], slots: list[
     first_word = np.minimum.reduceat(missing, starts_of_runs) if runs else place
     data = text.encode()
     out, begin = [], 0
-    for slot in slots:
-        found = slot < len(runs) and last_word[slot] != _NO_WORD
-        if slot < len(runs) and not found:
+    for gap in range(len(runs) + 1):
+        found = gap < len(runs) and last_word[gap] != _NO_WORD
+        if gap < len(runs) and not found:
             out.append("")
             continue
-        stop = int(starts[first_word[slot]]) if found else len(data)
+        stop = int(starts[first_word[gap]]) if found else len(data)
         out.append(_trimmed(data[begin:stop].decode("utf-8", "ignore")))
-        begin = int(ends[last_word[slot]]) if found else stop
+        begin = int(ends[last_word[gap]]) if found else stop
     return out
 
 
@@ -186,7 +183,7 @@ def variants_of(medoids: Sequence[str], ordinary: int) -> Callable[[int, int], b
 
     They are when the texts share a run of ``ordinary`` words, which no two authors write alike.
     """
-    words = [words_of(text)[0][:_MOST_WORDS] for text in medoids]
+    words = [leading_words(text) for text in medoids]
 
     def akin(i: int, j: int) -> bool:
         return any(length >= ordinary for _, _, length in common_blocks(words[i], words[j]))

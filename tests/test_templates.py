@@ -313,4 +313,4 @@ def test_fillers_of_a_member_against_a_loop_over_its_words(parts, member):
     ends = np.cumsum([len(part) for part in parts]).tolist()
     runs = list(zip([0, *ends][:-1], ends, strict=True))
     text = " ".join(member)
-    assert _fill(text, fixed, runs, list(range(len(runs) + 1))) == plain_fill(text, fixed, runs)
+    assert _fill(text, fixed, runs) == plain_fill(text, fixed, runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clustering.signals.clock import one_clock
-from clustering.signals.comembership import comembership
+from clustering.signals.comembership import LEAST_OVERLAP, comembership
 from clustering.signals.devotion import devotion
 from clustering.signals.efficiency import union_efficiency
 from clustering.signals.evenness import slot_evenness
@@ -17,6 +17,7 @@ from clustering.signals.traffic import Signal, Traffic, no_evidence
 
 __all__ = [
     "FEWEST",
+    "LEAST_OVERLAP",
     "Signal",
     "Traffic",
     "comembership",

@@ -14,7 +14,7 @@ from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
 LINK_LEVEL = 0.01  # chance of one false link in a log
-_LEAST_OVERLAP = 0.5  # of the smaller family's principals
+LEAST_OVERLAP = 0.5  # of the smaller family's principals
 _MOST_MET = 4_000_000  # pairs of families held at a time: some 100 MB
 
 
@@ -89,5 +89,5 @@ def _overlapping(
         kept = (shared.row < shared.col) & (shared.data >= FEWEST)
         i, j = (at[kept].astype(np.int64) + first for at in (shared.row, shared.col))
         overlap = shared.data[kept].astype(np.int64)
-        half = overlap >= _LEAST_OVERLAP * np.minimum(sizes[i], sizes[j])
+        half = overlap >= LEAST_OVERLAP * np.minimum(sizes[i], sizes[j])
         yield i[half], j[half], overlap[half]
