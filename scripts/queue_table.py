@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clustering.report.signals import format_count, format_figure, format_p
-from clustering.report.template_parts import headline, in_a_line
+from clustering.template_text import headline, in_a_line
 from scripts.terminal import quoted, table
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from report_tables import CALM, HOSTILE, HOSTILE_PROMPTS, empty_run, small_run
 from clustering.report import ReportSettings, family_details, render, write_report
 from clustering.report.page import content_policy, page_scripts
 from clustering.report.signals import format_count, format_figure, format_p, signal_figures
-from clustering.report.template_parts import Part, headline, in_a_line, parse_template
+from clustering.template_text import Part, headline, in_a_line, parse_template
 from clustering.report.visible import is_hidden, pieces, shorten, visible
 
 

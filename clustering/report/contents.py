@@ -12,7 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from clustering.report.signals import SignalFigure, signal_figures
-from clustering.report.template_parts import Part, parse_template
+from clustering.template_text import Part, parse_template
 
 N_BINS = 56  # of a family's timeline: six hours each over a fortnight
 

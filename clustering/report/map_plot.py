@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from clustering.report.signals import format_count
-from clustering.report.template_parts import headline, in_a_line
 from clustering.report.visible import shorten, visible
+from clustering.template_text import headline, in_a_line
 
 # Okabe and Ito's colours for every kind of colour vision, less black and the yellow that fades on white.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1")

@@ -17,8 +17,8 @@ from clustering.report.contents import RunTables, family_details
 from clustering.report.formats import filters
 from clustering.report.head import page_head
 from clustering.report.map_plot import map_plot
-from clustering.report.template_parts import Part, headline
 from clustering.report.visible import shorten
+from clustering.template_text import Part, headline
 
 if TYPE_CHECKING:
     import polars as pl
