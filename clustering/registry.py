@@ -112,6 +112,13 @@ def read_registry(path: str | Path) -> tuple[Known, ...]:
     return tuple(_entries(text, str(path)))
 
 
+def write_registry(path: str | Path, entries: Sequence[Known]) -> None:
+    """Write the file whole or not at all: under another name first, then renamed."""
+    partial = Path(f"{path}.partial")
+    partial.write_text(registry_text(entries), encoding="utf-8")
+    partial.replace(path)
+
+
 def registry_text(entries: Sequence[Known]) -> str:
     """The file that holds the entries, as text."""
     tables = []

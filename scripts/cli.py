@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scripts.evaluate import evaluate_command
+from scripts.registry import registry_command
 from scripts.run import run_command
 from scripts.show import show_command
 from scripts.simulate import simulate_command
@@ -26,6 +27,7 @@ app.command("run")(run_command)
 app.command("show")(show_command)
 app.command("simulate")(simulate_command)
 app.command("evaluate")(evaluate_command)
+app.command("registry")(registry_command)
 
 
 def _version(wanted: bool) -> None:
