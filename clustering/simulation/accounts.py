@@ -71,8 +71,9 @@ class People:
 
     ``cells`` (n, 4) with cumulative probabilities ``cell_cumulated``; ``shift`` turns phrase lists to the
     person's favourites; ``hours`` is a row of ``schedule.HOURS``; ``zone`` in hours; ``joined`` in days after
-    the start; ``volume`` relative; ``chatty``, ``sloppy``, ``habit`` are probabilities; ``adopts_us`` is the
-    moment from which the account uses the new model.
+    the start; ``volume`` relative; ``chatty``, ``sloppy``, ``habit`` are probabilities; ``talks`` is that of
+    going on with a conversation, 0 for a client that sends bare prompts; ``in_app``: its sessions are logged;
+    ``adopts_us`` is the moment from which the account uses the new model.
     """
 
     account_id: Texts
@@ -89,6 +90,8 @@ class People:
     chatty: NDArray[np.float64]
     sloppy: NDArray[np.float64]
     habit: NDArray[np.float64]
+    talks: NDArray[np.float64]
+    in_app: NDArray[np.bool_]
     lowercase: NDArray[np.bool_]
     bare: NDArray[np.bool_]
     model: NDArray[np.int64]
@@ -143,6 +146,8 @@ def make_people(world: World, n: int, *, rng: np.random.Generator) -> People:
         chatty=rng.beta(0.6, 6.0, n),
         sloppy=rng.beta(0.5, 5.0, n),
         habit=(rng.random(n) < 0.04) * rng.uniform(0.3, 0.95, n),
+        talks=(rng.random(n) < 0.55) * rng.beta(3.0, 2.0, n),
+        in_app=rng.random(n) < 0.6,
         lowercase=rng.random(n) < 0.3,
         bare=rng.random(n) < 0.35,
         model=rng.choice(len(MODELS), size=n, p=(0.35, 0.45, 0.2)),

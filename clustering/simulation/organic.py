@@ -9,11 +9,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .accounts import MODELS, NEW_MODEL, People, World
+from .conversations import History, Talks, no_messages, open_talks, write_history
 from .grammar import Texts, fill, fill_alternative, fill_phrase
 from .schedule import people_times
 
 _AGAIN = 0.035  # share of requests that repeat the person's previous one: regenerated, or sent twice
 _FAVOURITES = 0.65  # share of requests in a person's favourite words; the rest use everybody's
+_REMARKS = 0.45  # share of later turns that are mere remarks on the answer
+_WANDERS = 0.12  # share of later turns on another of the person's subjects
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,15 @@ def organic_requests(
 ) -> pl.DataFrame:
     """`n` ordinary requests, divided among `people` by their volumes."""
     who = draw_people(people, n, rng=rng)
-    prompts = write_prompts(world, people, who, rng=rng)
     times = people_times(world, people, who, rng=rng)
-    return make_requests(world, people, who, prompts=prompts, times=times, label=label, rng=rng)
+    times = times[np.lexsort((times, who))]
+    talks = open_talks(people, who, times, rng=rng)
+    cells = talk_cells(people, who, talks, rng=rng)
+    prompts = write_turns(world, people, who, cells=cells, talks=talks, rng=rng)
+    history = write_history(world, talks, prompts, cells=cells, rng=rng, logged=people.in_app[who])
+    return make_requests(
+        world, people, who, prompts=prompts, times=times, label=label, rng=rng, history=history
+    )
 
 
 def draw_people(people: People, n: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -53,14 +62,39 @@ def draw_people(people: People, n: int, *, rng: np.random.Generator) -> NDArray[
 def write_prompts(
     world: World, people: People, who: NDArray[np.int64], *, rng: np.random.Generator, again: float = _AGAIN
 ) -> Texts:
-    """What each person of `who` ((n,) int64) writes; (n,) object.
+    """Bare prompts of each person of `who` ((n,) int64); (n,) object.
 
     A share `again` of the rows repeats the person's previous row.
     """
-    out = fill_own(world, people, who, "prompt", rng=rng)
-    small = np.flatnonzero(rng.random(len(who)) < people.chatty[who])
-    out[small] = fill_own(world, people, who[small], "chat", rng=rng, favourites=0.0)
-    habit = np.flatnonzero(rng.random(len(who)) < people.habit[who])
+    alone = Talks(np.full(len(who), -1, dtype=np.int64), np.zeros(len(who), dtype=np.int64))
+    cells = own_cells(people, who, rng=rng)
+    return write_turns(world, people, who, cells=cells, talks=alone, rng=rng, again=again)
+
+
+def write_turns(
+    world: World,
+    people: People,
+    who: NDArray[np.int64],
+    *,
+    cells: NDArray[np.int64],
+    talks: Talks,
+    rng: np.random.Generator,
+    again: float = _AGAIN,
+) -> Texts:
+    """What each person of `who` writes, on the subjects `cells`, as turns of `talks`; all (n,); (n,) object.
+
+    Nearly half of the later turns are remarks on the answer before. A share `again` of the rows repeats the
+    person's previous row.
+    """
+    shift = people.shift[who] * (rng.random(len(who)) < _FAVOURITES)
+    remark = (talks.turn > 0) & (rng.random(len(who)) < _REMARKS)
+    small = (talks.turn == 0) & (rng.random(len(who)) < people.chatty[who])
+    shift[small] = 0
+    out = np.empty(len(who), dtype=object)
+    for slot, chosen in (("follow", remark), ("chat", small), ("prompt", ~(remark | small))):
+        rows = np.flatnonzero(chosen)
+        out[rows] = _fill_cells(world, cells[rows], slot, shift[rows], rng=rng)
+    habit = np.flatnonzero((rng.random(len(who)) < people.habit[who]) & (talks.turn == 0))
     out[habit] = _habits(world, people, who[habit], rng=rng)
     out = in_manner(people, who, out, rng=rng)
     repeated = np.flatnonzero((rng.random(len(who)) < again)[1:] & (who[1:] == who[:-1])) + 1
@@ -79,9 +113,15 @@ def fill_own(
     favourites: float = _FAVOURITES,
 ) -> Texts:
     """Fill a slot for each row of `who` from the grammar of one of the person's subjects."""
-    cells = _own_cells(people, who, rng=rng)
+    cells = own_cells(people, who, rng=rng)
     shift = people.shift[who] * (rng.random(len(who)) < favourites)
-    out = np.empty(len(who), dtype=object)
+    return _fill_cells(world, cells, slot, shift, rng=rng)
+
+
+def _fill_cells(
+    world: World, cells: NDArray[np.int64], slot: str, shift: NDArray[np.int64], *, rng: np.random.Generator
+) -> Texts:
+    out = np.empty(len(cells), dtype=object)
     for cell in np.unique(cells):
         rows = np.flatnonzero(cells == cell)
         out[rows] = fill(world.grammars[cell], slot, len(rows), rng=rng, shift=shift[rows])
@@ -92,7 +132,7 @@ def own_phrase(
     world: World, people: People, who: NDArray[np.int64], phrase: str, *, rng: np.random.Generator
 ) -> Texts:
     """Fill a given phrase for each row of `who`, its slots from one of the person's subjects."""
-    cells = _own_cells(people, who, rng=rng)
+    cells = own_cells(people, who, rng=rng)
     out = np.empty(len(who), dtype=object)
     for cell in np.unique(cells):
         rows = np.flatnonzero(cells == cell)
@@ -100,11 +140,19 @@ def own_phrase(
     return out
 
 
-def _own_cells(people: People, who: NDArray[np.int64], *, rng: np.random.Generator) -> NDArray[np.int64]:
+def own_cells(people: People, who: NDArray[np.int64], *, rng: np.random.Generator) -> NDArray[np.int64]:
     """One of the person's subjects for each row of `who`, by the person's shares."""
     column = (rng.random(len(who))[:, None] > people.cell_cumulated[who]).sum(axis=1)
     cells: NDArray[np.int64] = people.cells[who, np.minimum(column, people.cells.shape[1] - 1)]
     return cells
+
+
+def talk_cells(
+    people: People, who: NDArray[np.int64], talks: Talks, *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The subject of each row: a conversation keeps to that of its first turn, apart from a few turns."""
+    cells = own_cells(people, who, rng=rng)
+    return np.where(rng.random(len(who)) < _WANDERS, cells, cells[talks.first])
 
 
 def make_requests(
@@ -117,8 +165,13 @@ def make_requests(
     label: Label,
     rng: np.random.Generator,
     output_tokens: float = 240.0,
+    history: History | None = None,
 ) -> pl.DataFrame:
-    """Requests with their truth, one row per row of `who`; `output_tokens` is the median of a log-normal."""
+    """Requests with their truth, one row per row of `who`; `output_tokens` is the median of a log-normal.
+
+    Without a `history` the requests are bare prompts: ``session_id`` and ``messages`` are null.
+    """
+    session_id = np.full(len(who), None, dtype=object) if history is None else history.session_id
     models = np.array(MODELS, dtype=object)[people.model[who]]
     models[times >= people.adopts_us[who]] = NEW_MODEL
     tokens = rng.lognormal(np.log(output_tokens), 0.75, len(who)).astype(np.int64) + 1
@@ -130,6 +183,8 @@ def make_requests(
         "prompt": pl.Series(prompts.tolist(), dtype=pl.String),
         "model": pl.Series(models.tolist(), dtype=pl.String),
         "output_tokens": pl.Series(tokens, dtype=pl.Int64),
+        "session_id": pl.Series(session_id.tolist(), dtype=pl.String),
+        "messages": no_messages(len(who)) if history is None else history.messages,
     }
     return pl.DataFrame(columns).with_columns(
         kind=pl.lit(label.kind),
