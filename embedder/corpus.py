@@ -53,7 +53,9 @@ class Corpus:
         A row per request, sorted by prompt_row, timestamp (nulls last), account_row, request_id:
         ``request_id`` (distinct), ``prompt_row``, ``account_row``, ``principal_row`` (UInt32, positions in
         the other tables), ``timestamp`` (UTC microseconds or null), ``model``, ``output_tokens`` (Int64),
-        ``session_id`` (null where unknown).
+        ``session_id`` (null where unknown); ``asked`` and ``continues`` (UInt64), hashes of the conversation
+        that it asks and of the one that it goes on with, null where it holds little text or the log has no
+        messages: see ``embedder.reading.conversations``.
     accounts
         ``account_id``, sorted.
     principals

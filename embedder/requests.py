@@ -20,6 +20,8 @@ _REQUEST_COLUMNS = (
     "model",
     "output_tokens",
     "session_id",
+    "asked",
+    "continues",
 )
 
 
@@ -73,7 +75,7 @@ def identify(
     ----------
     requests
         ``request_id`` (nulls and duplicates allowed), ``prompt_row``, ``account_row``, ``principal_row``,
-        ``timestamp``, ``model``, ``output_tokens``, ``session_id``.
+        ``timestamp``, ``model``, ``output_tokens``, ``session_id``, ``asked``, ``continues``.
     prompt_ids, account_ids
         The identifiers that the row numbers stand for.
 

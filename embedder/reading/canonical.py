@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from embedder.normalise import is_blank
+from embedder.reading.conversations import CONVERSATION
 from embedder.reading.records import CANONICAL, ID_COLUMNS, REJECTED, LogBatch, RawBatch
 from embedder.reading.times import parse_times
 
@@ -29,6 +30,9 @@ def canonical_batch(file: str, raw: RawBatch) -> LogBatch:
     """
     columns: dict[str, pl.Series] = {"row": raw.rows, "reason": raw.reasons}
     for name, kind in CANONICAL.items():
+        if name in CONVERSATION:
+            columns[name] = _of_conversation(name, raw)
+            continue
         column = raw.columns.get(name)
         if column is None:
             column = pl.Series([None] * len(raw.rows), dtype=kind)
@@ -43,6 +47,12 @@ def canonical_batch(file: str, raw: RawBatch) -> LogBatch:
         file=pl.lit(file), row="row", reason="reason"
     )
     return LogBatch(file, accepted, rejected.cast(REJECTED), raw.bytes_read)
+
+
+def _of_conversation(name: str, raw: RawBatch) -> pl.Series:
+    if raw.messages is None:
+        return pl.Series([None] * len(raw.rows), dtype=CONVERSATION[name])
+    return raw.messages[name]
 
 
 def _with_messages(frame: pl.DataFrame, *, has_messages: bool) -> pl.DataFrame:
@@ -69,7 +79,8 @@ def _reasoned(frame: pl.DataFrame) -> pl.DataFrame:
         )
         return pl.when(blank).then(said)
 
-    others = [f"{name} reason" for name in CANONICAL if name not in ("prompt", "account_id", "timestamp")]
+    earlier = ("prompt", "account_id", "timestamp", *CONVERSATION)
+    others = [f"{name} reason" for name in CANONICAL if name not in earlier]
     return frame.with_columns(
         reason=pl.coalesce(
             "reason",

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from embedder.reading.conversations import CONVERSATION
+
 TIME: pl.DataType = pl.Datetime("us", "UTC")
 
-#: Columns of ``LogBatch.accepted``, in order. An absent optional column is a column of nulls.
-CANONICAL = pl.Schema(
+_BROUGHT = pl.Schema(
     {
         "request_id": pl.String(),
         "timestamp": TIME,
@@ -28,11 +29,15 @@ CANONICAL = pl.Schema(
     }
 )
 
+#: Columns of ``LogBatch.accepted``, in order. An absent optional column is a column of nulls; those of the
+#: conversation are made of ``messages`` and null without.
+CANONICAL = pl.Schema({**_BROUGHT, **CONVERSATION})
+
 #: Columns of ``LogBatch.rejected``.
 REJECTED = pl.Schema({"file": pl.String, "row": pl.Int64, "reason": pl.String})
 
 #: Names that a log may bring: the canonical ones, and ``messages``, from which prompts can be taken.
-LOG_COLUMNS = (*CANONICAL.names(), "messages")
+LOG_COLUMNS = (*_BROUGHT.names(), "messages")
 TEXT_COLUMNS = ("prompt", "system_prompt")
 ID_COLUMNS = ("request_id", "account_id", "org_id", "model", "session_id")
 
@@ -59,8 +64,8 @@ class RawBatch:
     columns
         (n,) series by canonical name, of whatever type the file had; a column that the file lacks is absent.
     messages
-        (n,) rows ``system_prompt``, ``prompt``, ``reason`` taken from ``messages``, or None when there are
-        none.
+        (n,) rows ``system_prompt``, ``prompt``, ``reason``, ``asked``, ``continues`` taken from ``messages``,
+        or None when there are none.
     bytes_read
         Bytes of the file (compressed, as on disk) consumed since the previous batch.
     """
