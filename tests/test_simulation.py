@@ -150,28 +150,6 @@ def test_plan_of_ones_own_and_mixing() -> None:
     assert frame.filter(pl.col("kind") == "organic").height == 1_200
 
 
-def test_benign_groups_look_as_they_are_named() -> None:
-    frame = joined(simulate(seed=5))
-
-    def group(name: str) -> pl.DataFrame:
-        return frame.filter(pl.col("group") == name)
-
-    seats = group("product_seats")
-    assert seats["org_id"].n_unique() == seats["system_prompt"].n_unique() == 1
-    assert seats["account_id"].n_unique() > 20
-    assert group("batch_job")["account_id"].n_unique() == group("support_bot")["account_id"].n_unique() == 1
-    benchmark = group("benchmark").group_by("prompt").agg(pl.col("account_id").n_unique())
-    assert benchmark["account_id"].to_numpy().mean() > 5  # everybody sends the same items
-    digests = group("cron_digests").group_by("account_id").len()["len"]
-    assert digests.quantile(0.5) == 14
-    assert group("marketplace_images")["prompt"].is_unique().to_numpy().mean() > 0.95
-    storm = group("retry_storm").sort("prompt", "timestamp")
-    gaps = storm.select(pl.col("timestamp").diff().over("prompt").dt.total_seconds()).drop_nulls()
-    assert gaps.to_series().to_numpy().max() < 60
-    weekend = group("hackathon")["timestamp"].dt.weekday()
-    assert set(weekend) <= {6, 7}
-
-
 def test_hostile_texts_are_there() -> None:
     prompts = joined(simulate(seed=0)).filter(pl.col("group") == "hostile_samples")["prompt"]
     for piece in ("<script>", "\x1b[31m", "DROP TABLE", "=HYPERLINK(", "</table>"):

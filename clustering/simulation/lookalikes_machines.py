@@ -1,4 +1,4 @@
-"""Look-alikes made by programs: products, batches, bots, harnesses, pipelines, retries.
+"""Look-alikes made by programs of one customer or few: batches, farms, tests of software, retries, bots.
 
 As in ``lookalikes_crowd``, each function writes `n` requests of one look-alike, one frame per group.
 """
@@ -11,162 +11,186 @@ import numpy as np
 import polars as pl
 
 from .accounts import DAY_US, HOUR_US, People, World, make_people, organisation_ids
-from .grammar import fill, fill_phrase
-from .lookalikes_crowd import members, uses
+from .adopters import between, loads_of, members, n_of, parts
+from .grammar import Texts
+from .lookalike_texts import around, draw_template, from_menus, record_grammar, record_kinds, write_records
 from .organic import benign, in_manner, make_requests, write_prompts
-from .payloads import lookalike_grammar, lookalike_phrases
-from .schedule import FLAT, OFFICE, even_times, inside, people_times
-
-
-def product_seats(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
-    """One company's product: a system prompt, an organisation, many seats in office hours."""
-    seats = _without_crowd(
-        world, max(2, round(n / 13)), rng=rng, system_prompt=lookalike_phrases("single")["seats"]
-    )
-    company = organisation_ids(1, rng=rng)[0]
-    nobody = np.zeros(len(seats))
-    seats = replace(
-        seats,
-        org_id=np.full(len(seats), company, dtype=object),
-        hours=np.full(len(seats), OFFICE),
-        zone=nobody,
-        joined=nobody,
-    )
-    who = uses(len(seats), n, spread=0.6, rng=rng)
-    prompts = in_manner(
-        seats, who, fill(lookalike_grammar(), "tenant", n, rng=rng, shift=seats.shift[who]), rng=rng
-    )
-    times = people_times(world, seats, who, rng=rng)
-    return [
-        make_requests(world, seats, who, prompts=prompts, times=times, label=benign("product_seats"), rng=rng)
-    ]
+from .schedule import inside, people_times
+from .unattended import program_times
 
 
 def batch_job(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
-    """One account that works off a catalogue on a few nights."""
-    owner = _without_crowd(world, 1, rng=rng)
-    grammar, nobody = lookalike_grammar(), np.zeros(n, dtype=np.int64)
-    prompts = fill_phrase(grammar, lookalike_phrases("single")["batch"], nobody, rng=rng)
-    nights = np.sort(rng.integers(0, world.settings.days, n) // 3 * 3)
-    times = inside(world, nights * DAY_US + (rng.random(n) * 6 * HOUR_US).astype(np.int64))
-    return [
-        make_requests(world, owner, nobody, prompts=prompts, times=times, label=benign("batch_job"), rng=rng)
-    ]
+    """A customer that works off a catalogue on a few nights, from one account.
+
+    Like a campaign: one wrapper around thousands of distinct payloads at machine pace. Unlike: one account.
+    """
+    blocks = []
+    for place, size in enumerate(parts(n, 12_000, rng=rng)):
+        owner = make_people(world, 1, rng=rng)
+        nobody = np.zeros(size, dtype=np.int64)
+        kind = np.full(size, rng.integers(0, len(record_kinds())))
+        records = write_records(kind, nobody + owner.shift, rng=rng)
+        prompts = around(draw_template("translation", rng=rng), records)
+        every = int(rng.integers(1, 8))
+        nights = np.sort(rng.integers(0, world.settings.days, size)) // every * every
+        length = between(0.5, 14.0, rng=rng)
+        times = inside(world, nights * DAY_US + (rng.random(size) * length * HOUR_US).astype(np.int64))
+        label = benign("batch_job", f"batch_{place}")
+        blocks.append(make_requests(world, owner, nobody, prompts=prompts, times=times, label=label, rng=rng))
+    return blocks
 
 
-def support_bot(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
-    """One account behind an app's help desk: many strangers' short questions, by day."""
-    bot = _without_crowd(world, 1, rng=rng, system_prompt=lookalike_phrases("single")["support"])
-    riders = make_people(world, max(1, n // 2), rng=rng)
-    who = uses(len(riders), n, spread=0.6, rng=rng)
-    shift = np.zeros(n, dtype=np.int64)
-    prompts = in_manner(riders, who, fill(lookalike_grammar(), "rider", n, rng=rng, shift=shift), rng=rng)
-    times = people_times(world, replace(riders, zone=np.full(len(riders), 1.0)), who, rng=rng)
-    return [
-        make_requests(world, bot, shift, prompts=prompts, times=times, label=benign("support_bot"), rng=rng)
-    ]
+def translation_batch(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
+    """A few customers whose batches translate or sum up their own texts with the same popular instruction.
 
-
-def benchmark(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
-    """A public harness: every laboratory sends the same items, each in runs of an hour or two."""
-    n_labs = max(1, min(7, n // 40))
-    n_items = -(-n // n_labs)
-    grammar = lookalike_grammar()
-    phrase = lookalike_phrases("single")["benchmark"]
-    items = fill_phrase(grammar, phrase, np.zeros(n_items, dtype=np.int64), rng=rng)
-    labs = members(world, crowd, n_labs, rng=rng, new=0.6)
-    who, item = np.arange(n) // n_items, np.arange(n) % n_items
-    begins = rng.random(len(labs)) * world.window_us * 0.97
-    pace = rng.uniform(2e6, 30e6, len(labs))
-    times = inside(world, (begins[who] + item * pace[who] + rng.exponential(1e6, n)).astype(np.int64))
-    return [
-        make_requests(
-            world,
-            labs,
-            who,
-            prompts=items[item],
-            times=times,
-            label=benign("benchmark"),
-            rng=rng,
-            output_tokens=4.0,
+    Like a campaign: one wrapper, several accounts, machine pace, no repeats. Unlike: few accounts, each with
+    its own subject matter, volume and nights, most with an organisation.
+    """
+    blocks = []
+    for place, size in enumerate(parts(n, 6_000, rng=rng)):
+        n_customers = int(rng.integers(2, 10))
+        who = loads_of(size, (size / n_customers, size / n_customers * 1.01), rng=rng, heavy=0.8)
+        customers = _program_accounts(world, n_of(who), owned=rng.uniform(0.3, 1.0), rng=rng)
+        kind = rng.integers(0, len(record_kinds()), len(customers))
+        records = write_records(kind[who], customers.shift[who], rng=rng)
+        prompts = around(draw_template("translation", rng=rng), records)
+        times = program_times(world, customers, who, rng=rng)
+        label = benign("translation_batch", f"translation_{place}")
+        blocks.append(
+            make_requests(world, customers, who, prompts=prompts, times=times, label=label, rng=rng)
         )
-    ]
+    return blocks
+
+
+def seo_farm(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
+    """One customer that has pages written for every service in every town: a true grid.
+
+    Like a campaign: a swept grid in order, even fillers, synthetic text in bulk. Unlike: one to three
+    accounts, of one organisation or none. A case for policy, not for this detector.
+    """
+    blocks = []
+    for place, size in enumerate(parts(n, 4_000, rng=rng)):
+        owner = _program_accounts(world, int(rng.integers(1, 4)), owned=0.0, rng=rng)
+        if rng.random() < 0.7:
+            owner = replace(owner, org_id=np.repeat(organisation_ids(1, rng=rng), len(owner)))
+        prompts = _sweep(size, rng=rng)
+        who = np.sort(rng.integers(0, len(owner), size))
+        begin = rng.uniform(0.0, 0.6)
+        end = rng.uniform(begin + 0.05, 1.0)
+        times = np.sort(((begin + (end - begin) * rng.random(size)) * world.window_us).astype(np.int64))
+        label = benign("seo_farm", f"seo_farm_{place}")
+        blocks.append(
+            make_requests(
+                world, owner, who, prompts=prompts, times=times, label=label, rng=rng, output_tokens=1200.0
+            )
+        )
+    return blocks
+
+
+def ci_prompts(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
+    """Continuous integration: a project's prompt suite runs on every change, also with its forks' keys.
+
+    Like a campaign: the same list of tasks from several accounts by machine, round the clock. Unlike: the
+    list is fixed and repeated hundreds of times; a few keys; runs follow office hours or a nightly build.
+    """
+    blocks = []
+    for place, size in enumerate(parts(n, 1_500, rng=rng)):
+        suite = int(between(8, 150, rng=rng))
+        runs = -(-size // suite)
+        n_keys = int(np.clip(rng.geometric(0.25), 1, max(runs // 3, 1)))
+        keys = _program_accounts(world, n_keys, owned=rng.uniform(0.0, 0.6), rng=rng)
+        listed = from_menus("<payload>", np.zeros(suite, dtype=np.int64), rng=rng)
+        if rng.random() < 0.7:
+            listed = around(draw_template("request", rng=rng), listed)
+        weights = rng.lognormal(0.0, 1.2, n_keys)
+        key = np.sort(rng.choice(n_keys, size=runs, p=weights / weights.sum()))
+        begins = program_times(world, keys, key, rng=rng)
+        order = np.arange(size)
+        times = inside(world, begins[order // suite] + (order % suite) * int(between(2e5, 8e6, rng=rng)))
+        label = benign("ci_prompts", f"ci_{place}")
+        blocks.append(
+            make_requests(
+                world, keys, key[order // suite], prompts=listed[order % suite], times=times, label=label,
+                rng=rng, output_tokens=120.0,
+            )
+        )  # fmt: skip
+    return blocks
 
 
 def retry_storm(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
-    """Clients without back-off during an outage: the same prompt again every few seconds."""
-    n_prompts = max(1, n // 25)
-    clients = members(world, crowd, n_prompts, rng=rng)
-    sender = np.arange(n_prompts) % len(clients)
-    texts = write_prompts(world, clients, sender, rng=rng, again=0.0)
-    which = np.sort(rng.integers(0, n_prompts, n))
-    outage = rng.uniform(0.1, 0.9) * world.window_us
-    begins = outage + rng.random(n_prompts) * 2 * HOUR_US
-    tries = np.arange(n) - np.searchsorted(which, which)
-    times = inside(world, (begins[which] + tries * 4e6 + rng.exponential(2e6, n)).astype(np.int64))
-    return [
-        make_requests(
-            world,
-            clients,
-            sender[which],
-            prompts=texts[which],
-            times=times,
-            label=benign("retry_storm"),
-            rng=rng,
-            output_tokens=2.0,
-        )
-    ]
+    """Clients without back-off, or with little, during an outage: the same prompt again and again.
+
+    Like a campaign: many equal prompts at once. Unlike: each prompt from one account, seconds apart, answers
+    empty; the accounts have nothing in common but the outage.
+    """
+    blocks = []
+    for place, size in enumerate(parts(n, 600, rng=rng)):
+        which = loads_of(size, (4.0, 60.0), rng=rng)
+        n_prompts = n_of(which)
+        clients = members(world, crowd, n_prompts, rng=rng)
+        sender = np.arange(n_prompts)
+        texts = write_prompts(world, clients, sender, rng=rng, again=0.0)
+        outage = rng.uniform(0.02, 0.95) * world.window_us
+        begins = outage + rng.random(n_prompts) * between(0.1, 5.0, rng=rng) * HOUR_US
+        tries = np.arange(size) - np.searchsorted(which, which)
+        pace = rng.lognormal(np.log(3e6), 0.8, n_prompts).clip(2e5, 5e7)
+        power = np.where(rng.random(n_prompts) < 0.4, 1.4, 1.0)
+        wait = np.minimum(pace[which] * tries ** power[which], 0.4 * DAY_US)
+        times = inside(world, (begins[which] + wait + rng.exponential(5e5, size)).astype(np.int64))
+        label = benign("retry_storm", f"retry_storm_{place}")
+        blocks.append(
+            make_requests(
+                world, clients, sender[which], prompts=texts[which], times=times, label=label, rng=rng,
+                output_tokens=2.0,
+            )
+        )  # fmt: skip
+    return blocks
 
 
-def api_pipelines(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
-    """Separate customers who kept the documentation's sample prompt; unattended, even loads, flat hours."""
-    n_customers = max(1, round(n / 22))
-    customers = _without_crowd(world, n_customers, rng=rng)
-    owned = rng.random(n_customers) < 0.25
-    ids = organisation_ids(n_customers, rng=rng)
-    customers = replace(
-        customers, hours=np.full(n_customers, FLAT), org_id=np.where(owned, ids, customers.org_id)
-    )
-    who = rng.integers(0, n_customers, n)
-    # Two of three read messages on their own goods; for the others any message may come.
-    own = np.where(rng.random(n_customers) < 0.66, customers.shift, 0)
-    message = fill(lookalike_grammar(), "message", n, rng=rng, shift=own[who]).tolist()
-    head, tail = lookalike_phrases("single")["pipeline"].split("{message}")
-    prompts = np.empty(n, dtype=object)
-    prompts[:] = [head + text + tail for text in message]
-    times = even_times(world, n, rng=rng)
-    return [
-        make_requests(
-            world,
-            customers,
-            who,
-            prompts=prompts,
-            times=times,
-            label=benign("api_pipelines"),
-            rng=rng,
-            output_tokens=40.0,
-        )
-    ]
+def support_bot(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
+    """An account behind a help desk: many strangers' short questions, by day.
+
+    Like a campaign: one system prompt, no subject of its own, thousands of short payloads. Unlike: one
+    account, its visitors' hours, questions as popular as questions are.
+    """
+    blocks = []
+    for place, size in enumerate(parts(n, 8_000, rng=rng)):
+        bot = make_people(world, 1, rng=rng)
+        system = draw_template("product", rng=rng)
+        bot = replace(bot, system_prompt=np.full(1, system, dtype=object))
+        who = loads_of(size, (1.0, 4.0), rng=rng)
+        visitors = make_people(world, n_of(who), rng=rng)
+        slot = str(rng.choice(["<rider>", "<message>", "<p_issue>", "<tenant>"]))
+        nobody = np.zeros(size, dtype=np.int64)
+        prompts = in_manner(visitors, who, from_menus(slot, nobody, rng=rng), rng=rng)
+        near = replace(visitors, zone=np.full(len(visitors), float(rng.integers(-8, 11))))
+        times = people_times(world, near, who, rng=rng)
+        label = benign("support_bot", f"support_{place}")
+        blocks.append(make_requests(world, bot, nobody, prompts=prompts, times=times, label=label, rng=rng))
+    return blocks
 
 
-def hostile_samples(world: World, crowd: People, n: int, *, rng: np.random.Generator) -> list[pl.DataFrame]:
-    """Developers who ask about markup, formulas and control codes, and paste them."""
-    askers = members(world, crowd, max(1, n // 6), rng=rng)
-    who = uses(len(askers), n, spread=0.6, rng=rng)
-    prompts = fill(lookalike_grammar(), "hostile", n, rng=rng)
-    times = people_times(world, askers, who, rng=rng)
-    return [
-        make_requests(
-            world, askers, who, prompts=prompts, times=times, label=benign("hostile_samples"), rng=rng
-        )
-    ]
-
-
-def _without_crowd(
-    world: World, n: int, *, rng: np.random.Generator, system_prompt: str | None = None
-) -> People:
-    """New accounts of no organisation with one system prompt, or none."""
+def _program_accounts(world: World, n: int, *, owned: float, rng: np.random.Generator) -> People:
+    """New accounts of programs: no system prompt; a share `owned` has an organisation of its own."""
     people = make_people(world, n, rng=rng)
-    return replace(
-        people, org_id=np.full(n, None, dtype=object), system_prompt=np.full(n, system_prompt, dtype=object)
-    )
+    nothing = np.full(n, None, dtype=object)
+    org_id = np.where(rng.random(n) < owned, organisation_ids(n, rng=rng), nothing)
+    return replace(people, org_id=org_id, system_prompt=nothing)
+
+
+def _sweep(n: int, *, rng: np.random.Generator) -> Texts:
+    """Combinations of services, towns and angles, in the order of the customer; then another template."""
+    plain = record_grammar().plain
+    names = ("e_service", "e_town", "e_angle")
+    axes = [plain[name][rng.permutation(len(plain[name]))] for name in names]
+    lengths = [len(axis) for axis in axes]
+    total = int(np.prod(lengths))
+    places = np.unravel_index(np.arange(n) % total, lengths)
+    columns = [axis[place].tolist() for axis, place in zip(axes, places, strict=True)]
+    templates = [draw_template("farm", rng=rng) for _ in range(-(-n // total))]
+    out = np.empty(n, dtype=object)
+    out[:] = [
+        templates[row // total].replace("<e_service>", a).replace("<e_town>", b).replace("<e_angle>", c)
+        for row, (a, b, c) in enumerate(zip(*columns, strict=True))
+    ]
+    return out

@@ -8,8 +8,8 @@ same frames. Time and memory are linear in the number of requests.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +17,21 @@ import polars as pl
 
 from clustering.results import MANIFEST
 
-from . import lookalikes_crowd as crowds
-from . import lookalikes_machines as machines
 from .accounts import People, World, make_people, make_world
 from .campaigns import campaign_requests
+from .habits import divided, drawn_plans, part_generator
+from .lookalikes import WRITERS
 from .organic import organic_requests
+from .plans import CampaignPlan
 from .settings import LOOKALIKES, SimulationSettings
 
 _FILES = ("requests.parquet", "truth.parquet")
 _TRUTH = ("request_id", "kind", "group", "family")
 _REQUESTS = (
-    "request_id", "timestamp", "account_id", "org_id", "system_prompt", "prompt", "model", "output_tokens",
+    "request_id", "timestamp", "account_id", "org_id", "session_id", "system_prompt", "prompt", "messages",
+    "model", "output_tokens",
 )  # fmt: skip
-
-Writer = Callable[..., list[pl.DataFrame]]
-_WRITERS: dict[str, Writer] = {
-    name: getattr(crowds if hasattr(crowds, name) else machines, name) for name in LOOKALIKES
-}
+_BATCH = 200_000  # ordinary requests that are written at a time: bounds the memory for texts in Python
 
 
 @dataclass(frozen=True)
@@ -43,14 +41,19 @@ class Simulation:
     Parameters
     ----------
     requests : a request a row, by time: ``request_id``, ``timestamp`` (UTC, microseconds), ``account_id``,
-        ``org_id`` and ``system_prompt`` (null for most), ``prompt``, ``model``, ``output_tokens``.
+        ``org_id``, ``session_id`` and ``system_prompt`` (null for most), ``prompt``, ``messages`` (role and
+        content of each turn so far, the prompt last; null for a single prompt), ``model``,
+        ``output_tokens``.
     truth : the same rows: ``request_id``, ``kind`` ("organic", "benign:<look-alike>" or "campaign"),
         ``group`` (a look-alike or campaign; null for ordinary accounts) and ``family``
-        ("campaign/template"; null for all that is not of a campaign).
+        ("campaign/template", "campaign/template#2" for the second of several wordings,
+        "campaign/plain:…" for what has no text in common; null for all that is not of a campaign).
+    plans : the campaigns that are in it, with the habits and sizes that they have here.
     """
 
     requests: pl.DataFrame
     truth: pl.DataFrame
+    plans: tuple[CampaignPlan, ...] = ()
 
 
 def simulate(settings: SimulationSettings | None = None, *, seed: int) -> Simulation:
@@ -63,26 +66,25 @@ def simulate(settings: SimulationSettings | None = None, *, seed: int) -> Simula
     """
     settings = settings or SimulationSettings()
     world = make_world(settings)
-    blocks: list[pl.DataFrame] = []
-    n_left = settings.n_requests
-    for plan, n in zip(settings.plans, _campaign_sizes(settings), strict=True):
-        if n:
-            block = campaign_requests(world, plan, n, rng=_generator(seed, "campaign", plan.name))
-            blocks.append(block)
-            n_left -= len(block)
+    plans = drawn_plans(settings, seed=seed)
     sizes = _lookalike_sizes(settings)
-    n_left -= sum(sizes.values())
+    n_planned = sum(plan.n_requests + plan.n_ordinary for plan in plans) + sum(sizes.values())
+    n_left = settings.n_requests - n_planned
     if n_left < 0:
         raise ValueError(
-            f"campaigns with their ordinary requests and look-alikes need {settings.n_requests - n_left} "
-            f"requests, n_requests={settings.n_requests}; raise it, or lower the shares"
+            f"campaigns with their ordinary requests and look-alikes need {n_planned} requests, "
+            f"n_requests={settings.n_requests}; raise it, or lower the shares or the mixing"
         )
+    blocks = [
+        campaign_requests(world, plan, rng=part_generator(seed, "campaign", plan.label)) for plan in plans
+    ]
     crowd = _crowd(world, n_left, seed=seed)
     for name, n in sizes.items():
         if n:
-            blocks += _WRITERS[name](world, crowd, n, rng=_generator(seed, "lookalike", name))
-    blocks.append(organic_requests(world, crowd, n_left, rng=_generator(seed, "organic", "requests")))
-    return _in_order(pl.concat(blocks), settings)
+            blocks += WRITERS[name](world, crowd, n, rng=part_generator(seed, "lookalike", name))
+    blocks += _ordinary(world, crowd, n_left, seed=seed)
+    requests, truth = _in_order(pl.concat(blocks), settings)
+    return Simulation(requests, truth, plans)
 
 
 def check_folder(folder: Path | str, *, force: bool = False) -> None:
@@ -124,41 +126,35 @@ def write_simulation(simulation: Simulation, folder: Path | str, *, force: bool 
             partial.unlink(missing_ok=True)
 
 
-def _campaign_sizes(settings: SimulationSettings) -> list[int]:
-    """Extraction requests of each campaign: the plans' own, or rescaled to the wanted share."""
-    wanted = [plan.n_requests for plan in settings.plans]
-    if settings.campaign_share is None or not wanted:
-        return wanted
-    return _divided(round(settings.campaign_share * settings.n_requests), wanted)
-
-
 def _lookalike_sizes(settings: SimulationSettings) -> dict[str, int]:
     total = round(settings.lookalike_share * settings.n_requests) if settings.lookalikes else 0
     weights = [LOOKALIKES[name] for name in settings.lookalikes]
-    return dict(zip(settings.lookalikes, _divided(total, weights), strict=True))
-
-
-def _divided(total: int, weights: list[int] | list[float]) -> list[int]:
-    """Whole numbers in proportion to `weights` that add up to `total`."""
-    ends = np.round(np.cumsum(weights) / max(sum(weights), 1e-9) * total).astype(np.int64)
-    return [int(n) for n in np.diff(ends, prepend=0)]
+    return dict(zip(settings.lookalikes, divided(total, weights), strict=True))
 
 
 def _crowd(world: World, n_requests: int, *, seed: int) -> People:
     n_accounts = max(1, round(n_requests / world.settings.requests_per_account))
-    return make_people(world, n_accounts, rng=_generator(seed, "organic", "people"))
+    return make_people(world, n_accounts, rng=part_generator(seed, "organic", "people"))
 
 
-def _generator(seed: int, part: str, name: str) -> np.random.Generator:
-    """A generator of one part of the log; parts have streams of their own, whatever else is switched on."""
-    return np.random.default_rng([seed, *f"{part}/{name}".encode()])
+def _ordinary(world: World, crowd: People, n: int, *, seed: int) -> list[pl.DataFrame]:
+    """The crowd's ordinary requests, some people at a time."""
+    n_parts = max(1, -(-n // _BATCH))
+    ends = np.linspace(0, len(crowd), n_parts + 1).round().astype(np.int64)
+    parts = [crowd.take(np.arange(begin, end)) for begin, end in pairwise(ends.tolist())]
+    volumes = np.array([part.volume.sum() for part in parts])
+    sizes = part_generator(seed, "organic", "parts").multinomial(n, volumes / volumes.sum()).tolist()
+    return [
+        organic_requests(world, part, size, rng=part_generator(seed, "organic", f"requests {place}"))
+        for place, (part, size) in enumerate(zip(parts, sizes, strict=True))
+    ]
 
 
-def _in_order(blocks: pl.DataFrame, settings: SimulationSettings) -> Simulation:
+def _in_order(blocks: pl.DataFrame, settings: SimulationSettings) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Order by time and number the requests."""
     start = int(settings.start.timestamp() * 1_000_000)
     ordered = blocks.sort("time", "account_id", "prompt", maintain_order=True).with_columns(
         request_id=pl.format("req_{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(9)),
         timestamp=(pl.col("time") + start).cast(pl.Datetime("us", "UTC")),
     )
-    return Simulation(requests=ordered.select(_REQUESTS), truth=ordered.select(_TRUTH))
+    return ordered.select(_REQUESTS), ordered.select(_TRUTH)

@@ -1,0 +1,78 @@
+"""The words of look-alikes: templates put together anew for every log, and the records that fill them.
+
+A template is made by filling a grammar once; what it leaves open stands in it as ``<name>``. So two logs
+share kinds of templates, never a list of templates that a detector could have learnt.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .accounts import People, World
+from .grammar import Grammar, Texts, fill, fill_phrase, make_grammar, read_phrases, weave
+from .organic import own_phrase
+
+_DATA = "<data>"
+
+
+@cache
+def record_grammar() -> Grammar:
+    """Payloads, records and menus; some entries are more popular than others."""
+    return make_grammar(
+        read_phrases("exercises")["common"]
+        | read_phrases("lookalikes")["slots"]
+        | read_phrases("lookalikes_records")["slots"]
+    )
+
+
+@cache
+def record_kinds() -> tuple[str, ...]:
+    """The slots of ``record_grammar`` that are kinds of records."""
+    return tuple(read_phrases("lookalikes_records")["kinds"]["names"])
+
+
+@cache
+def _template_grammar() -> Grammar:
+    tables = read_phrases("lookalikes_templates")
+    return make_grammar(tables["templates"] | tables["parts"], skew=1.0)
+
+
+def draw_template(kind: str, *, rng: np.random.Generator) -> str:
+    """One template of a kind of the table ``templates``; open slots are ``<name>``."""
+    return str(fill(_template_grammar(), kind, 1, rng=rng)[0])
+
+
+def around(template: str, texts: Texts) -> Texts:
+    """Put each text where the template has ``<data>``; (n,) object."""
+    return weave(tuple(template.split(_DATA)), [texts.tolist()], len(texts))
+
+
+def from_menus(template: str, shift: NDArray[np.int64], *, rng: np.random.Generator) -> Texts:
+    """Fill a template's open slots from the record grammar, for each row of `shift` ((n,) int64)."""
+    return fill_phrase(record_grammar(), _opened(template), shift, rng=rng)
+
+
+def from_subjects(
+    world: World, people: People, who: NDArray[np.int64], template: str, *, rng: np.random.Generator
+) -> Texts:
+    """Fill a template's open slots from the subjects of each row of `who` ((n,) int64)."""
+    return own_phrase(world, people, who, _opened(template), rng=rng)
+
+
+def write_records(kinds: NDArray[np.int64], shift: NDArray[np.int64], *, rng: np.random.Generator) -> Texts:
+    """A record of each kind (places in ``record_kinds()``), in the vocabulary that `shift` favours.
+
+    Both (n,) int64; (n,) object.
+    """
+    out = np.empty(len(kinds), dtype=object)
+    for kind in np.unique(kinds):
+        rows = np.flatnonzero(kinds == kind)
+        out[rows] = fill(record_grammar(), record_kinds()[kind], len(rows), rng=rng, shift=shift[rows])
+    return out
+
+
+def _opened(template: str) -> str:
+    return template.replace("<", "{").replace(">", "}")
