@@ -6,16 +6,21 @@ small, complete log; ``SimulationSettings`` and ``CampaignPlan`` say what is in 
 
 from __future__ import annotations
 
-from .settings import CAMPAIGNS, LOOKALIKES, CampaignPlan, SimulationSettings
+from .habits import drawn_plans
+from .plans import CampaignPlan
+from .presets import CAMPAIGNS, PRESETS
+from .settings import LOOKALIKES, SimulationSettings
 from .simulator import Simulation, check_folder, simulate, write_simulation
 
 __all__ = [
     "CAMPAIGNS",
     "LOOKALIKES",
+    "PRESETS",
     "CampaignPlan",
     "Simulation",
     "SimulationSettings",
     "check_folder",
+    "drawn_plans",
     "simulate",
     "write_simulation",
 ]

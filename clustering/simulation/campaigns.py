@@ -1,123 +1,110 @@
 """Campaigns: one hand behind many accounts, asking for what a model can do.
 
-What a campaign sends is in ``phrases/campaigns.toml``: wrappers around payloads, grids, personas, operators,
-one prompt again and again, relayed prompts. A queue of prompts is written first, without regard to accounts;
-a dispatcher (``schedule.dispatch``) then decides which account sends what, and when.
+A dispatcher (``dispatch``) decides which account sends when; each request is then of one family of the
+campaign's recipe (``recipes``), in the disguises of its plan. The accounts send ordinary requests beside.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from .accounts import DAY_US, HOUR_US, People, World, make_people
-from .grammar import Texts, fill_phrase, read_phrases, slots_of
+from .accounts import DAY_US, HOUR_US, MODELS, People, World, make_people
+from .dispatch import dispatch
 from .organic import Label, draw_people, make_requests, organic_requests
-from .payloads import anybodys_prompts, campaign_grammar
-from .schedule import dispatch
-from .settings import CampaignPlan
-
-_ASKED = "\ue000"  # stands for somebody's ordinary prompt while the rest of a phrase is filled
-_OUTPUT_TOKENS = 450.0
+from .payloads import N_SHARDS
+from .plans import CampaignPlan
+from .recipes import PLAIN, RELAYED, Recipe, queue_of, recipes_of
+from .sessions import relayed_requests
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """One family: the phrase that its prompts fill, or the system prompt before them."""
-
-    template: str
-    weight: float
-    prompt: str
-    system: str | None = None
-    samples: int = 1
-    sweep: bool = False
-
-
-@cache
-def recipes_of(campaign: str) -> tuple[Recipe, ...]:
-    """The families of a campaign, as ``phrases/campaigns.toml`` has them."""
-    return tuple(Recipe(**table) for table in read_phrases("campaigns")[campaign])
-
-
-def campaign_requests(world: World, plan: CampaignPlan, n: int, *, rng: np.random.Generator) -> pl.DataFrame:
-    """A campaign's `n` requests, then ``n * mixing / (1 - mixing)`` ordinary ones of its accounts.
+def campaign_requests(world: World, plan: CampaignPlan, *, rng: np.random.Generator) -> pl.DataFrame:
+    """A campaign's ``plan.n_requests`` requests, then ``plan.n_ordinary`` ordinary ones of its accounts.
 
     The ordinary ones have ``kind`` "organic" and, as all its requests, ``group`` the campaign's name.
     """
-    n_accounts = max(3, round(plan.n_accounts * n / plan.n_requests))
-    people = make_people(world, min(n_accounts, max(n, 1)), rng=rng)
-    nothing = np.full(len(people), None, dtype=object)
-    people = replace(people, org_id=nothing, system_prompt=nothing)
-    if plan.pivots:
-        soon = world.release_us + rng.integers(0, 24 * HOUR_US, len(people))
-        people = replace(people, adopts_us=soon)
-    who, times = dispatch(world, plan, people, n, rng=rng)
-    recipes = recipes_of(plan.name)
-    family = rng.choice(len(recipes), size=n, p=[r.weight / sum(r.weight for r in recipes) for r in recipes])
+    people = _pool(world, plan, rng=rng)
+    who, times = dispatch(world, plan, people, plan.n_requests, rng=rng)
+    subject = rng.integers(0, N_SHARDS, len(people)) if plan.shards else np.full(len(people), -1)
+    recipes = _recipes(plan)
+    family = _families(recipes, times, rng=rng)
+    tokens = float(rng.lognormal(np.log(450.0), 0.35))
     blocks = []
     for place, recipe in enumerate(recipes):
         rows = np.flatnonzero(family == place)
-        senders = people
-        if recipe.system is not None:
-            senders = replace(people, system_prompt=np.full(len(people), recipe.system, dtype=object))
-        prompts = queue_of(world, recipe, len(rows), rng=rng)
-        label = Label("campaign", plan.name, f"{plan.name}/{recipe.template}")
-        blocks.append(
-            make_requests(
-                world, senders, who[rows], prompts=prompts, times=times[rows], label=label, rng=rng,
-                output_tokens=_OUTPUT_TOKENS,
-            )
+        label = Label("campaign", plan.label, f"{plan.label}/{recipe.template}")
+        if recipe.template == RELAYED:
+            blocks.append(relayed_requests(world, people, who[rows], times=times[rows], label=label, rng=rng))
+            continue
+        queue = queue_of(world, plan, recipe, subject[who[rows]], rng=rng)
+        senders = people.take(who[rows])
+        if queue.system is not None:
+            senders = replace(senders, system_prompt=queue.system)
+        block = make_requests(
+            world, senders, np.arange(len(rows)), prompts=queue.prompts, times=times[rows], label=label,
+            rng=rng, output_tokens=tokens,
         )  # fmt: skip
-    n_ordinary = round(n * plan.mixing / (1.0 - plan.mixing))
-    if n_ordinary:
-        loads = np.bincount(who, minlength=len(people)) + 0.2
-        people = replace(people, volume=loads * rng.lognormal(0.0, 0.6, len(people)))
-        blocks.append(_ordinary(world, plan, people, n_ordinary, rng=rng))
-        if plan.schedule == "replaced":
+        names = pl.Series(queue.family.tolist(), dtype=pl.String)
+        blocks.append(block.with_columns(family=f"{plan.label}/" + names))
+    if plan.n_ordinary:
+        blocks.append(_ordinary(world, plan, people, who, rng=rng))
+        if plan.pools > 1:
             blocks[-1] = _while_active(world, blocks[-1], pl.concat(blocks[:-1]))
     return pl.concat(blocks)
 
 
-def queue_of(world: World, recipe: Recipe, n: int, *, rng: np.random.Generator) -> Texts:
-    """`n` prompts of a family in the order of its queue, each ``samples`` times in a row; (n,) object."""
-    n_items = -(-n // recipe.samples)
-    if recipe.sweep:
-        items = _sweep(recipe.prompt, n_items)
-    else:
-        phrase = recipe.prompt.replace("{asked}", _ASKED)
-        items = fill_phrase(campaign_grammar(), phrase, np.zeros(n_items, dtype=np.int64), rng=rng)
-    if "{asked}" in recipe.prompt:
-        asked = anybodys_prompts(world, n_items, rng=rng).tolist()
-        items[:] = [item.replace(_ASKED, text) for item, text in zip(items.tolist(), asked, strict=True)]
-    queue: Texts = np.repeat(items, recipe.samples)[:n]
-    return queue
+def _pool(world: World, plan: CampaignPlan, *, rng: np.random.Generator) -> People:
+    """The accounts: of nobody's organisation; some operators want one model for all of them."""
+    people = make_people(world, min(plan.n_accounts, plan.n_requests), rng=rng)
+    nothing = np.full(len(people), None, dtype=object)
+    people = replace(people, org_id=nothing, system_prompt=nothing)
+    if rng.random() < 0.6:
+        people = replace(people, model=np.full(len(people), rng.integers(0, len(MODELS))))
+    if plan.pivots:
+        soon = world.release_us + rng.integers(0, 24 * HOUR_US, len(people))
+        stays = rng.permutation(len(people)) < len(people) // 2
+        people = replace(people, adopts_us=np.where(stays, 2 * world.window_us, soon))
+    return people
 
 
-def _sweep(phrase: str, n: int) -> Texts:
-    """The first `n` combinations of a phrase's plain slots, the last slot turning fastest; then again."""
-    names, grammar = slots_of(phrase), campaign_grammar()
-    out = np.empty(n, dtype=object)
-    combinations = list(product(*(grammar.plain[name].tolist() for name in names)))
-    for row in range(n):
-        text = phrase
-        for name, value in zip(names, combinations[row % len(combinations)], strict=True):
-            text = text.replace("{" + name + "}", value)
-        out[row] = text
-    return out
+def _recipes(plan: CampaignPlan) -> list[Recipe]:
+    """The campaign's families with their shares of it, those without a wrapper at the end."""
+    recipes = recipes_of(plan.name)
+    wrapped = (1.0 - plan.plain - plan.relayed) / sum(recipe.weight for recipe in recipes)
+    listed = [replace(recipe, weight=recipe.weight * wrapped) for recipe in recipes]
+    work = recipes[0].work
+    return [*listed, Recipe(PLAIN, plan.plain, work=work), Recipe(RELAYED, plan.relayed)]
+
+
+def _families(
+    recipes: list[Recipe], times: NDArray[np.int64], *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The family of each request, by weight; one that begins later takes its part of the later requests."""
+    weights = np.array([recipe.weight for recipe in recipes])
+    begins = np.array([recipe.after for recipe in recipes])
+    moment = np.empty(len(times))
+    moment[np.argsort(times, kind="stable")] = np.arange(len(times)) / max(len(times), 1)
+    # A family that has a share (1 - after) of the time needs that much more of it.
+    odds = weights / (1.0 - begins) * (begins <= moment[:, None])
+    level = np.cumsum(odds, axis=1)
+    drawn = (rng.random(len(times)) * level[:, -1])[:, None] >= level
+    places: NDArray[np.int64] = np.minimum(drawn.sum(axis=1), len(recipes) - 1)
+    return places
 
 
 def _ordinary(
-    world: World, plan: CampaignPlan, people: People, n: int, *, rng: np.random.Generator
+    world: World, plan: CampaignPlan, people: People, who: NDArray[np.int64], *, rng: np.random.Generator
 ) -> pl.DataFrame:
     """The accounts' ordinary requests: of one person an account, or of a reseller's many customers."""
-    label = Label("organic", plan.name)
+    label = Label("organic", plan.label)
+    loads = np.bincount(who, minlength=len(people)) + 0.2
+    people = replace(people, volume=loads * rng.lognormal(0.0, 0.6, len(people)))
     if not plan.relays:
-        return organic_requests(world, people, n, rng=rng, label=label)
-    customers = make_people(world, max(n // 2, 1), rng=rng)
+        return organic_requests(world, people, plan.n_ordinary, rng=rng, label=label)
+    customers = make_people(world, max(plan.n_ordinary // 2, 1), rng=rng)
     behind = people.take(draw_people(people, len(customers), rng=rng))
     customers = replace(
         customers,
@@ -126,7 +113,7 @@ def _ordinary(
         org_id=behind.org_id,
         system_prompt=behind.system_prompt,
     )
-    return organic_requests(world, customers, n, rng=rng, label=label)
+    return organic_requests(world, customers, plan.n_ordinary, rng=rng, label=label)
 
 
 def _while_active(world: World, ordinary: pl.DataFrame, extraction: pl.DataFrame) -> pl.DataFrame:

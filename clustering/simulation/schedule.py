@@ -1,17 +1,14 @@
-"""When requests are sent: by people, by machines, and by a campaign's dispatcher.
+"""When requests are sent by people and by machines; ``dispatch`` has the times of campaigns.
 
 Times are microseconds after the log's start, int64, inside ``[0, world.window_us)``.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .accounts import DAY_US, HOUR_US, People, World
-from .settings import CampaignPlan
 
 Times = NDArray[np.int64]
 
@@ -85,87 +82,3 @@ def inside(world: World, times: Times) -> Times:
     late = wrapped >= world.window_us
     wrapped[late] = world.window_us - DAY_US + wrapped[late] % DAY_US
     return wrapped
-
-
-def shares_of(n: int, n_accounts: int, *, loads: str, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The account of each of `n` requests in dispatch order: round robin, any free one, or some busy ones."""
-    if loads == "equal":
-        rounds = -(-n // n_accounts)
-        return (
-            np.concatenate([rng.permutation(n_accounts) for _ in range(rounds)])[:n]
-            if n
-            else np.zeros(0, np.int64)
-        )
-    if loads == "poisson":
-        return rng.integers(0, n_accounts, n)
-    weights = rng.lognormal(0.0, 1.1, n_accounts)
-    return rng.choice(n_accounts, size=n, p=weights / weights.sum())
-
-
-def dispatch(
-    world: World, plan: CampaignPlan, people: People, n: int, *, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], Times]:
-    """Accounts (rows of `people`) and times of a campaign's `n` requests, in the order of its queue.
-
-    A pivoting campaign sends half of them in the day after their account took up the new model.
-    """
-    who = shares_of(n, len(people), loads=plan.loads, rng=rng)
-    if plan.schedule == "slices":
-        who = np.sort(who)
-    times = _SCHEDULES[plan.schedule](world, people, who, rng)
-    if plan.pivots and world.release_us < world.window_us:
-        waits = np.flatnonzero(rng.random(n) < 0.5)
-        after = people.adopts_us[who[waits]] + (rng.random(len(waits)) ** 2 * DAY_US).astype(np.int64)
-        times[waits] = np.minimum(after, world.window_us - 1)
-    if plan.schedule == "replaced":
-        # The first half of the pool until its ban, the second half from the hour after.
-        banned = int(world.window_us * rng.uniform(0.35, 0.65))
-        half = max(len(people) // 2, 1)
-        who = np.where(times < banned, who % half, half + who % max(len(people) - half, 1)) % len(people)
-    return who, times
-
-
-def _round_the_clock(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
-    begin = rng.uniform(0.0, 0.3)
-    return even_times(world, len(who), rng=rng, begin=begin, end=rng.uniform(begin + 0.4, 1.0))
-
-
-def _slices(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
-    """Each account works through its slice in a few hours of one day, whatever the hour."""
-    begins = (rng.random(len(people)) * (world.window_us - DAY_US // 2)).astype(np.int64)
-    hours = rng.uniform(0.5, 10.0, len(people)) * HOUR_US
-    first = np.searchsorted(who, np.arange(len(people)))
-    count = np.maximum(np.bincount(who, minlength=len(people)), 1)
-    place = (np.arange(len(who)) - first[who] + rng.random(len(who))) / count[who]
-    return inside(world, begins[who] + (place * hours[who]).astype(np.int64))
-
-
-def _bursts(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
-    """The whole pool together, in bursts of one to three hours."""
-    n_bursts = int(rng.integers(4, 9))
-    begins = np.sort((rng.random(n_bursts) * (world.window_us - 3 * HOUR_US)).astype(np.int64).clip(0))
-    lengths = (rng.uniform(1.0, 3.0, n_bursts) * HOUR_US).astype(np.int64)
-    burst = np.sort(rng.integers(0, n_bursts, len(who)))
-    return inside(world, begins[burst] + (rng.random(len(who)) * lengths[burst]).astype(np.int64))
-
-
-def _office(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
-    """Operators in one time zone, on weekdays, in sittings like anybody's."""
-    n = len(people)
-    zone = np.full(n, float(rng.choice([8.0, 3.0, 1.0])))
-    staff = replace(people, hours=np.full(n, OFFICE), zone=zone, joined=np.zeros(n))
-    return people_times(world, staff, who, rng=rng)
-
-
-def _people(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
-    return people_times(world, people, who, rng=rng)
-
-
-_SCHEDULES = {
-    "round_the_clock": _round_the_clock,
-    "slices": _slices,
-    "bursts": _bursts,
-    "office": _office,
-    "replaced": _round_the_clock,
-    "people": _people,
-}
