@@ -42,12 +42,33 @@ _SPOKEN = (0.62, 0.1, 0.07, 0.06, 0.06, 0.05, 0.04)
 
 
 @dataclass(frozen=True)
+class Taste:
+    """What differs from one world to the next.
+
+    Parameters
+    ----------
+    popularity : (cells,) float64, how many people have a subject, relative to the others of its language.
+    spoken : (languages,) float64, shares that add up to 1, the first the largest.
+    volume_spread : standard deviation of the logarithm of people's volumes.
+    talkers : share of the accounts whose client sends conversations.
+    chatty : scale of the share of greetings.
+    """
+
+    popularity: NDArray[np.float64]
+    spoken: NDArray[np.float64]
+    volume_spread: float
+    talkers: float
+    chatty: float
+
+
+@dataclass(frozen=True)
 class World:
-    """What everybody in a simulation shares: its settings and grammars, one cell per (language, subject)."""
+    """What everybody in a simulation shares: settings, grammars (a cell per language and subject), taste."""
 
     settings: SimulationSettings
     grammars: tuple[Grammar, ...]
     cell_language: NDArray[np.int64]
+    taste: Taste
 
     @property
     def window_us(self) -> int:
@@ -105,21 +126,40 @@ class People:
         return People(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def make_world(settings: SimulationSettings) -> World:
-    """Read the grammars of the settings' languages."""
+def make_world(settings: SimulationSettings, *, seed: int = 0) -> World:
+    """Read the grammars of the settings' languages, and draw from `seed` what is popular in this world."""
     grammars: list[Grammar] = []
     languages: list[int] = []
     for place, language in enumerate(settings.languages):
         of_subject = read_language(language)
         grammars += of_subject.values()
         languages += [place] * len(of_subject)
-    return World(settings, tuple(grammars), np.array(languages, dtype=np.int64))
+    cell_language = np.array(languages, dtype=np.int64)
+    taste = _draw_taste(cell_language, rng=np.random.default_rng([seed, *b"taste"]))
+    return World(settings, tuple(grammars), cell_language, taste)
+
+
+def _draw_taste(cell_language: NDArray[np.int64], *, rng: np.random.Generator) -> Taste:
+    rank = np.empty(len(cell_language))
+    for language in np.unique(cell_language):
+        own = np.flatnonzero(cell_language == language)
+        rank[own] = rng.permutation(len(own)) + 1
+    n_languages = int(cell_language.max()) + 1
+    usual = np.array([_SPOKEN[min(place, len(_SPOKEN) - 1)] for place in range(n_languages)])
+    spoken = np.sort(usual * rng.lognormal(0.0, 0.35, n_languages))[::-1]
+    return Taste(
+        popularity=rank ** -rng.uniform(0.3, 1.1),
+        spoken=spoken / spoken.sum(),
+        volume_spread=rng.uniform(1.05, 1.6),
+        talkers=rng.uniform(0.3, 0.8),
+        chatty=rng.uniform(0.6, 1.4),
+    )
 
 
 def make_people(world: World, n: int, *, rng: np.random.Generator) -> People:
     """Draw `n` people."""
-    spoken = np.array([_SPOKEN[min(i, len(_SPOKEN) - 1)] for i in range(len(world.settings.languages))])
-    language = rng.choice(len(spoken), size=n, p=spoken / spoken.sum())
+    taste = world.taste
+    language = rng.choice(len(taste.spoken), size=n, p=taste.spoken)
     cells, cumulated = _interests(world, language, rng=rng)
     zone = np.empty(n)
     for place, name in enumerate(world.settings.languages):
@@ -142,11 +182,11 @@ def make_people(world: World, n: int, *, rng: np.random.Generator) -> People:
         hours=rng.choice(6, size=n, p=(0.3, 0.28, 0.24, 0.08, 0.06, 0.04)),
         zone=zone,
         joined=joined,
-        volume=rng.lognormal(0.0, 1.3, n),
-        chatty=rng.beta(0.6, 6.0, n),
+        volume=rng.lognormal(0.0, taste.volume_spread, n),
+        chatty=taste.chatty * rng.beta(0.6, 6.0, n),
         sloppy=rng.beta(0.5, 5.0, n),
         habit=(rng.random(n) < 0.04) * rng.uniform(0.3, 0.95, n),
-        talks=(rng.random(n) < 0.55) * rng.beta(3.0, 2.0, n),
+        talks=(rng.random(n) < taste.talkers) * rng.beta(3.0, 2.0, n),
         in_app=rng.random(n) < 0.6,
         lowercase=rng.random(n) < 0.3,
         bare=rng.random(n) < 0.35,
@@ -183,7 +223,8 @@ def _interests(
     for place in np.unique(spoken):
         rows = spoken == place
         own = world.cells_of(int(place))
-        cells[rows] = own[(len(own) * rng.random(int(rows.sum())) ** 1.3).astype(np.int64)]
+        shares = world.taste.popularity[own]
+        cells[rows] = rng.choice(own, size=int(rows.sum()), p=shares / shares.sum())
     shares = rng.exponential(1.0, (n, N_SUBJECTS)) * np.array([2.0, 0.8, 0.3, 0.15])
     cumulated = np.cumsum(shares, axis=1)
     return cells, cumulated / cumulated[:, -1:]

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .accounts import People, World
+from .adopters import between
 from .grammar import Grammar, Texts, fill, fill_phrase, make_grammar, read_phrases, weave
 from .organic import own_phrase
 
 _DATA = "<data>"
+_DOCUMENT = "<story> <story> <problem>. <story>"
 
 
 @cache
@@ -72,6 +74,32 @@ def write_records(kinds: NDArray[np.int64], shift: NDArray[np.int64], *, rng: np
         rows = np.flatnonzero(kinds == kind)
         out[rows] = fill(record_grammar(), record_kinds()[kind], len(rows), rng=rng, shift=shift[rows])
     return out
+
+
+def customers_texts(
+    world: World, customers: People, who: NDArray[np.int64], *, rng: np.random.Generator
+) -> Texts:
+    """What separate customers feed into their programs; (n,) object, one for each row of `who`.
+
+    Each customer has one source: a kind of records, or texts on its own subjects in its own language. How
+    alike the customers are is drawn for the log: from most of them in one trade to all kinds evenly, with
+    the popular words or each with its own, with a heading of the house or without.
+    """
+    n = len(customers)
+    shares = rng.dirichlet(np.full(len(record_kinds()), between(0.3, 3.0, rng=rng)))
+    kind = rng.choice(len(record_kinds()), size=n, p=shares)
+    shift = np.where(rng.random(n) < rng.uniform(0.5, 1.0), customers.shift, 0)
+    subjects = rng.random(n) < rng.uniform(0.0, 0.8)
+    headed = rng.random(n) < rng.uniform(0.0, 0.7)
+    out = np.empty(len(who), dtype=object)
+    rows = np.flatnonzero(subjects[who])
+    out[rows] = from_subjects(world, customers, who[rows], _DOCUMENT, rng=rng)
+    rows = np.flatnonzero(~subjects[who])
+    out[rows] = write_records(kind[who[rows]], shift[who[rows]], rng=rng)
+    heading = fill(_template_grammar(), "heading", n, rng=rng)
+    heading[~headed] = ""
+    texts: Texts = heading[who] + out
+    return texts
 
 
 def _opened(template: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .accounts import DAY_US, People, World, make_people
 from .adopters import between, loads_of, members, n_of, parts
 from .conversations import History, Talks, messages_of, places_in_runs, write_replies
-from .lookalike_texts import around, draw_template, record_kinds, write_records
+from .lookalike_texts import around, customers_texts, draw_template, record_kinds, write_records
 from .organic import benign, make_requests, organic_requests, own_cells, write_prompts, write_turns
 from .schedule import FLAT, inside, people_times
 from .unattended import program_times
@@ -55,8 +55,7 @@ def few_shot_chat(world: World, crowd: People, n: int, *, rng: np.random.Generat
     for place, size in enumerate(parts(n, 800, rng=rng)):
         who = loads_of(size, (2.0, 50.0), rng=rng, heavy=0.8)
         users = members(world, crowd, n_of(who), rng=rng, new=rng.uniform(0.3, 1.0))
-        kind = rng.integers(0, len(record_kinds()), len(users))
-        records = write_records(kind[who], users.shift[who], rng=rng)
+        records = customers_texts(world, users, who, rng=rng)
         n_shots = int(rng.integers(1, 5))
         shots = write_records(rng.integers(0, len(record_kinds()), n_shots), np.zeros(n_shots, int), rng=rng)
         canned = write_replies(world, np.zeros(n_shots, dtype=np.int64), rng=rng)

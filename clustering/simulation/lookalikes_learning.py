@@ -12,7 +12,7 @@ from .accounts import DAY_US, HOUR_US, People, World
 from .adopters import between, loads_of, members, n_of, parts
 from .grammar import Texts, fill
 from .lookalike_texts import draw_template, from_menus, from_subjects, record_grammar
-from .organic import benign, in_manner, make_requests, write_prompts
+from .organic import benign, fill_own, in_manner, make_requests, write_prompts
 from .schedule import inside, people_times
 
 _COURSES = ("maths", "code", "analysis", "knowledge", "logic", "payload")
@@ -59,11 +59,10 @@ def hackathon(world: World, crowd: People, n: int, *, rng: np.random.Generator) 
     for place, size in enumerate(parts(n, 900, rng=rng)):
         who = loads_of(size, (4.0, 60.0), rng=rng)
         teams = members(world, crowd, n_of(who), rng=rng, new=rng.uniform(0.5, 1.0))
-        # A team has one project: one subject, its favourite words.
-        teams = replace(teams, cell_cumulated=np.ones_like(teams.cell_cumulated))
+        teams = replace(teams, cell_cumulated=np.ones_like(teams.cell_cumulated))  # a team has one subject
         first = int(rng.choice(saturdays)) if len(saturdays) else world.settings.days - 1
         begin, length = rng.uniform(0.2, 0.45), rng.uniform(0.8, 1.5)
-        prompts = from_subjects(world, teams, who, draw_template("hackathon", rng=rng), rng=rng)
+        prompts = _projects(world, teams, who, draw_template("hackathon", rng=rng), rng=rng)
         moment = first + begin + length * rng.beta(1.2, 1.0, size)
         times = inside(world, (moment * DAY_US).astype(np.int64))
         label = benign("hackathon", f"hackathon_{place}")
@@ -177,6 +176,18 @@ def try_frameworks(world: World, crowd: People, n: int, *, rng: np.random.Genera
     times = people_times(world, people, who, rng=rng)
     label = benign("try_frameworks")
     return [make_requests(world, people, who, prompts=prompts, times=times, label=label, rng=rng)]
+
+
+def _projects(
+    world: World, teams: People, who: NDArray[np.int64], template: str, *, rng: np.random.Generator
+) -> Texts:
+    """The kit with each team's project, the same for all its requests, and the question of the moment."""
+    head, tail = template.split("<ask>")
+    one_each = np.arange(len(teams))
+    projects = from_subjects(world, teams, one_each, head, rng=rng)
+    questions = fill_own(world, teams, who, "ask", rng=rng)
+    prompts: Texts = projects[who] + questions + tail
+    return prompts
 
 
 def _distinct(slot: str, n: int, *, rng: np.random.Generator) -> Texts:

@@ -13,7 +13,15 @@ import polars as pl
 from .accounts import DAY_US, HOUR_US, People, World, make_people, organisation_ids
 from .adopters import between, loads_of, members, n_of, parts
 from .grammar import Texts
-from .lookalike_texts import around, draw_template, from_menus, record_grammar, record_kinds, write_records
+from .lookalike_texts import (
+    around,
+    customers_texts,
+    draw_template,
+    from_menus,
+    record_grammar,
+    record_kinds,
+    write_records,
+)
 from .organic import benign, in_manner, make_requests, write_prompts
 from .schedule import inside, people_times
 from .unattended import program_times
@@ -51,9 +59,8 @@ def translation_batch(world: World, crowd: People, n: int, *, rng: np.random.Gen
         n_customers = int(rng.integers(2, 10))
         who = loads_of(size, (size / n_customers, size / n_customers * 1.01), rng=rng, heavy=0.8)
         customers = _program_accounts(world, n_of(who), owned=rng.uniform(0.3, 1.0), rng=rng)
-        kind = rng.integers(0, len(record_kinds()), len(customers))
-        records = write_records(kind[who], customers.shift[who], rng=rng)
-        prompts = around(draw_template("translation", rng=rng), records)
+        texts = customers_texts(world, customers, who, rng=rng)
+        prompts = around(draw_template("translation", rng=rng), texts)
         times = program_times(world, customers, who, rng=rng)
         label = benign("translation_batch", f"translation_{place}")
         blocks.append(

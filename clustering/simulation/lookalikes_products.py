@@ -9,10 +9,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .accounts import DAY_US, HOUR_US, People, World, make_people, organisation_ids
-from .adopters import between, loads_of, members, n_of, parts
+from .adopters import loads_of, members, n_of, parts
 from .conversations import open_talks, write_history
 from .grammar import Texts, fill
-from .lookalike_texts import around, draw_template, record_grammar, record_kinds, write_records
+from .lookalike_texts import (
+    around,
+    customers_texts,
+    draw_template,
+    record_grammar,
+    record_kinds,
+    write_records,
+)
 from .organic import Label, benign, fill_own, in_manner, make_requests, own_cells
 from .schedule import OFFICE, inside, people_times
 from .unattended import program_times
@@ -38,7 +45,7 @@ def product_seats(world: World, crowd: People, n: int, *, rng: np.random.Generat
         )
         kinds = rng.choice(len(record_kinds()), size=3, replace=False)
         kind = kinds[(3 * rng.random(size) ** 2).astype(np.int64)]
-        prompts = in_manner(seats, who, write_records(kind, seats.shift[who], rng=rng), rng=rng)
+        prompts = _staff_prompts(seats, who, kind, rng=rng)
         label = benign("product_seats", f"product_{place}")
         blocks.append(_chats(world, seats, who, prompts=prompts, label=label, rng=rng))
     return blocks
@@ -58,7 +65,7 @@ def open_product(world: World, crowd: People, n: int, *, rng: np.random.Generato
             prompts = in_manner(users, who, fill_own(world, users, who, "prompt", rng=rng), rng=rng)
         else:  # a product for one purpose: everybody's subjects are the same
             kind = np.full(size, rng.integers(0, len(record_kinds())))
-            prompts = in_manner(users, who, write_records(kind, users.shift[who], rng=rng), rng=rng)
+            prompts = _staff_prompts(users, who, kind, rng=rng)
         label = benign("open_product", f"app_{place}")
         blocks.append(_chats(world, users, who, prompts=prompts, label=label, rng=rng))
     return blocks
@@ -82,11 +89,7 @@ def api_pipelines(world: World, crowd: People, n: int, *, rng: np.random.Generat
             org_id=np.where(owned, ids, customers.org_id),
             system_prompt=np.full(len(customers), None, dtype=object),
         )
-        # Domains as popular as the log has it: from one in three on the commonest to nearly even.
-        shares = rng.dirichlet(np.full(len(record_kinds()), between(0.3, 3.0, rng=rng)))
-        kind = rng.choice(len(record_kinds()), size=len(customers), p=shares)
-        own = np.where(rng.random(len(customers)) < rng.uniform(0.5, 1.0), customers.shift, 0)
-        records = write_records(kind[who], own[who], rng=rng)
+        records = customers_texts(world, customers, who, rng=rng)
         prompts = around(draw_template("pipeline", rng=rng), records)
         times = program_times(world, customers, who, rng=rng)
         label = benign("api_pipelines", f"pipeline_{place}")
@@ -129,6 +132,13 @@ def _seats(world: World, n: int, *, rng: np.random.Generator) -> People:
         org_id=np.full(n, None, dtype=object),
         system_prompt=np.full(n, draw_template("product", rng=rng), dtype=object),
     )
+
+
+def _staff_prompts(seats: People, who: Rows, kind: Rows, *, rng: np.random.Generator) -> Texts:
+    """A task and the record it is about; each seat has tasks that it does more often than others."""
+    tasks = np.array([draw_template("staff", rng=rng) for _ in range(int(rng.integers(3, 12)))], dtype=object)
+    usual = (seats.shift[who] + (len(tasks) * rng.random(len(who)) ** 2).astype(np.int64)) % len(tasks)
+    return in_manner(seats, who, tasks[usual] + write_records(kind, seats.shift[who], rng=rng), rng=rng)
 
 
 def _chats(

@@ -66,11 +66,10 @@ def _nightly(
     world: World, people: People, who: NDArray[np.int64], day: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """A backlog worked off from a fixed hour, every so many days."""
-    every: NDArray[np.int64] = rng.integers(1, 8, len(people))
+    every = rng.integers(1, 8, len(people))
     begin = rng.random(len(people)) * DAY_US
-    night: NDArray[np.float64] = day // every[who] * every[who]
-    begun: NDArray[np.float64] = night * DAY_US + begin[who]
-    return begun + rng.exponential(0.06, len(who)).clip(0, 0.9) * DAY_US
+    length: NDArray[np.float64] = rng.exponential(0.06, len(who)).clip(0, 0.9)
+    return day // every[who] * every[who] * DAY_US + begin[who] + length * DAY_US
 
 
 def _visitors(
@@ -85,7 +84,8 @@ def _visitors(
 
 def _hour(kind: int, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     by_hour = np.concatenate([[0.0], np.cumsum(HOURS[kind] / HOURS[kind].sum())])
-    return np.interp(rng.random(n), by_hour, np.arange(25)) * HOUR_US
+    hour: NDArray[np.float64] = np.interp(rng.random(n), by_hour, np.arange(25))
+    return hour * HOUR_US
 
 
 def _place_in(*keys: NDArray[np.generic]) -> NDArray[np.float64]:
