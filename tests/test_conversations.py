@@ -1,4 +1,4 @@
-"""Hashes of conversations: equal where the turns are, the same from every format, null where little is said."""
+"""Hashes of conversations: equal where the turns are, the same of every format, null where little is said."""
 
 from __future__ import annotations
 
