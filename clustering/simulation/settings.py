@@ -27,7 +27,7 @@ LOOKALIKES = {
     "hostile_samples": 0.5,
     "framework_default": 3.0,
     "few_shot_chat": 1.5,
-    "shared_links": 1.0,
+    "shared_links": 0.4,
     "reseller": 2.0,
     "gateway": 2.0,
     "benchmark": 3.0,

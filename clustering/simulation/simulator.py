@@ -65,7 +65,7 @@ def simulate(settings: SimulationSettings | None = None, *, seed: int) -> Simula
         Campaigns (with their accounts' ordinary requests) and look-alikes leave no room for the log's size.
     """
     settings = settings or SimulationSettings()
-    world = make_world(settings)
+    world = make_world(settings, seed=seed)
     plans = drawn_plans(settings, seed=seed)
     sizes = _lookalike_sizes(settings)
     n_planned = sum(plan.n_requests + plan.n_ordinary for plan in plans) + sum(sizes.values())
