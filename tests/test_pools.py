@@ -1,0 +1,127 @@
+"""Pools: planted sets without a common text come in, ordinary requests of the same accounts stay out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from traffic_cases import nothing, traffic_of
+
+from clustering.neighbourhoods import pool_nearby, senders
+from clustering.pools import pool_families, pool_nodes
+from index import KnnGraph, knn_graph
+
+POOL = np.arange(40)
+N_PEOPLE = 800
+
+
+def unit(x):
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def log(seed, *, planted=80, subjects=30, like_minded=False):
+    """Traffic of people with subjects of their own, a pool among them; its set is one more, fuzzy subject."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(subjects + 1, 16))
+    who = np.repeat(np.arange(N_PEOPLE), 6)
+    own = random.integers(0, subjects, (N_PEOPLE, 2))
+    if like_minded:
+        own[POOL] = [0, 1]
+    about = own[who, random.integers(0, 2, len(who))]
+    senders_ = random.choice(POOL, planted)
+    who, about = np.append(who, senders_), np.append(about, np.full(planted, subjects))
+    vectors = unit(1.5 * centres[about] + random.normal(size=(len(about), 16)))
+    return traffic_of(who, groups=np.full(len(who), -1), n_groups=0), vectors, about == subjects
+
+
+def found(traffic, vectors, pools=(POOL,), **how):
+    nodes = pool_nodes(traffic, pools, np.zeros(0, bool), seed=0)
+    graph = knn_graph(vectors[nodes.prompts], 20)
+    return pool_families(
+        traffic, pools, nodes, graph, placed=np.zeros(traffic.n_groups, bool), min_family=20, **how
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_planted_set_comes_in_and_the_rest_stays_out(seed):
+    traffic, vectors, planted = log(seed)
+    families = found(traffic, vectors)
+    inside = families.labels >= 0
+    assert len(families.pools) == 1
+    assert planted[inside].mean() >= 0.95
+    assert inside[planted].mean() >= 0.7
+    assert families.p_values[0] < 1e-6
+    assert ((families.strengths > 0) == inside).all()
+
+
+@pytest.mark.parametrize("like_minded", [False, True])
+def test_nothing_comes_in_where_nothing_was_planted(like_minded):
+    for seed in range(4):
+        traffic, vectors, _ = log(seed, planted=0, like_minded=like_minded)
+        assert len(found(traffic, vectors).pools) == 0
+
+
+def test_accounts_that_are_no_pool_find_nothing():
+    traffic, vectors, _ = log(0)
+    assert len(found(traffic, vectors, (np.arange(100, 140),)).pools) == 0
+
+
+def test_claimed_requests_are_one_family_whatever_lies_near():
+    traffic, vectors, _ = log(1, planted=0)
+    random = np.random.default_rng(0)
+    relayed = np.sort(random.choice(np.flatnonzero(traffic.principals < 40), 60, replace=False))
+    claimed = np.full(len(traffic.prompts), -1)
+    claimed[relayed] = 0
+    families = found(traffic, vectors, claimed=claimed)
+    assert np.flatnonzero(families.labels == 0).tolist() == relayed.tolist()
+    assert families.p_values.tolist() == [0.0]
+    claimed[relayed[19:]] = -1
+    assert len(found(traffic, vectors, claimed=claimed).pools) == 0, "too few requests for a family"
+
+
+def test_flagged_families_keep_their_requests():
+    traffic, vectors, planted = log(0)
+    placed = traffic_of(traffic.principals, groups=np.where(planted, 0, -1))
+    nodes = pool_nodes(placed, [POOL], np.array([False]), seed=0)
+    graph = knn_graph(vectors, 20)
+    held = pool_families(placed, [POOL], nodes, graph, placed=np.array([True]), min_family=20)
+    assert len(held.pools) == 0
+    free = pool_families(placed, [POOL], nodes, graph, placed=np.array([False]), min_family=20)
+    assert len(free.pools) == 1
+
+
+def test_a_sample_of_the_background_finds_the_same_set():
+    traffic, vectors, planted = log(2)
+    nodes = pool_nodes(traffic, [POOL], np.zeros(0, bool), seed=0, most=2400)
+    assert len(nodes.prompts) == 2400
+    assert nodes.weights.sum() == pytest.approx(len(traffic.prompts))
+    graph = knn_graph(vectors[nodes.prompts], 20)
+    families = pool_families(traffic, [POOL], nodes, graph, placed=np.zeros(0, bool), min_family=20)
+    inside = families.labels >= 0
+    assert planted[inside].mean() >= 0.9
+    assert inside[planted].mean() >= 0.6
+
+
+def test_each_principal_nearby_counts_once_and_oneself_never():
+    graph = KnnGraph(np.array([[1, 2], [0, 2], [0, 1], [-1, -1]]), np.zeros((4, 2), np.float32), 1.0)
+    nodes, who = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 1, 0, 2, 3, 3, 0])
+    sent = senders(nodes, who, np.array([1.0, 2.0, 5.0, 1.0]), graph)
+    assert sent.n_requests.tolist() == [1, 1, 1, 1, 2, 1]
+    pool = np.array([True, True, False, False])
+    hits, totals, others = pool_nearby(sent, pool, np.array([0, 2, 4, 5]))
+    assert hits.tolist() == [1, 1, 2, 0]
+    assert totals.tolist() == [3, 3, 3, 0]
+    assert others.tolist() == [7.0, 7.0, 2.0, 0.0]
+
+
+def test_no_pool_and_no_log():
+    empty = nothing()
+    nodes = pool_nodes(empty, [], np.zeros(0, bool), seed=0)
+    graph = knn_graph(np.zeros((0, 4), np.float32), 20)
+    families = pool_families(empty, [], nodes, graph, placed=np.zeros(0, bool), min_family=20)
+    assert len(families.pools) == 0
+    traffic, _, _ = log(0)
+    nodes = pool_nodes(traffic, [], np.zeros(0, bool), seed=0)
+    assert len(nodes.prompts) == 0
+    assert (
+        pool_families(traffic, [], nodes, graph, placed=np.zeros(0, bool), min_family=20).labels < 0
+    ).all()
