@@ -18,7 +18,7 @@ _N_DRAWS = 999
 _FEWEST_DRAWS = 99
 _BEYOND = 20  # draws at least as extreme that settle that nothing is there
 _MOST_SLOTS = 5  # the fullest ones: ten pairs
-_MOST_REQUESTS = 2_000
+_MOST_REQUESTS = 1_000
 _FEWEST_USES = 2  # of a value in the mean: values that stand alone are paired in one way only
 
 
