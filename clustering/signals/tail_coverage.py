@@ -40,7 +40,8 @@ def tail_coverage(
     requests are.
 
     Tried and dropped: one set of cells without fields; it ranks campaigns before look-alikes a little less
-    well. All requests of a large group; with more than two to a cell, ordinary ones reach the rare cells, too.
+    well. All requests of a large group; with more than two to a cell, ordinary ones reach the
+    rare cells, too.
 
     Parameters
     ----------
