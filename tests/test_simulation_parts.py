@@ -12,9 +12,9 @@ import pytest
 
 from clustering.simulation import CampaignPlan, SimulationSettings, simulate, write_simulation
 from clustering.simulation.accounts import make_people, make_world
-from clustering.simulation.campaigns import queue_of, recipes_of
+from clustering.simulation.dispatch import shares_of
 from clustering.simulation.grammar import LANGUAGES, fill, make_grammar, read_language
-from clustering.simulation.schedule import people_times, shares_of
+from clustering.simulation.schedule import people_times
 
 NOTHING = SimulationSettings(n_requests=2_000, campaigns=(), lookalikes=())
 
@@ -45,6 +45,7 @@ def test_loads() -> None:
         ({"n_requests": -1}, "n_requests=-1"),
         ({"days": 0}, "days=0"),
         ({"campaigns": ("nonsense",)}, "'nonsense'"),
+        ({"campaigns": ("grid", CampaignPlan("grid"))}, "twice"),
         ({"lookalikes": ("trace",)}, "'trace'"),
         ({"lookalikes": ("classroom", "classroom")}, "twice"),
         ({"languages": ()}, "languages"),
@@ -59,13 +60,29 @@ def test_wrong_settings_are_named(changes: dict[str, object], named: str) -> Non
         SimulationSettings(**changes)  # type: ignore[arg-type]
 
 
-def test_wrong_plans_are_named() -> None:
-    with pytest.raises(ValueError, match="schedule"):
-        CampaignPlan("grid", schedule="never")
-    with pytest.raises(ValueError, match="mixing=1"):
-        CampaignPlan("grid", mixing=1.0)
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"schedule": "never"}, "schedule .* 'never'"),
+        ({"loads": "odd"}, "loads .* 'odd'"),
+        ({"mixing": 1.0}, "mixing=1"),
+        ({"pools": 0}, "pools=0"),
+        ({"disguises": ("wig",)}, "disguises .* 'wig'"),
+        ({"disguises": ("case", "case")}, "twice"),
+        ({"language": "fr"}, "language .* 'fr'"),
+        ({"payload_language": "tlh"}, "payload_language .* 'tlh'"),
+        ({"plain": 0.7, "relayed": 0.4}, r"plain \+ relayed"),
+        ({"group": "a/b"}, "group='a/b'"),
+    ],
+)
+def test_wrong_plans_are_named(changes: dict[str, object], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        CampaignPlan("grid", **changes)  # type: ignore[arg-type]
+
+
+def test_a_log_without_room_is_refused() -> None:
     crowded = SimulationSettings(n_requests=100, campaign_share=None)
-    with pytest.raises(ValueError, match="n_requests=100"):
+    with pytest.raises(ValueError, match=r"n_requests=100; raise it"):
         simulate(crowded, seed=0)
 
 
@@ -117,12 +134,3 @@ def test_fill_keeps_rows_apart_and_numbers_inside() -> None:
     }
     shifted = fill(grammar, "x", 400, rng=np.random.default_rng(1), shift=np.full(400, 1, dtype=np.int64))
     assert np.unique(shifted, return_counts=True)[1].argmax() == 1  # the favourite moved from "a" to "b"
-
-
-def test_queue_has_each_item_as_often_as_sampled() -> None:
-    world = make_world(NOTHING)
-    recipe = replace(recipes_of("rubric")[0], samples=3)
-    queue = queue_of(world, recipe, 31, rng=np.random.default_rng(0)).tolist()
-    assert len(queue) == 31
-    assert [queue.count(queue[i]) for i in (0, 3, 27)] == [3, 3, 3]
-    assert queue.count(queue[30]) == 1
