@@ -11,9 +11,7 @@ from scipy.stats import poisson
 from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
-_PER_HOUR = (
-    10  # turns: nobody reads an answer and asks again in no time, so that seconds tell of hands, not queues
-)
+_PER_HOUR = 10  # turns; people need a while to read, so that who follows whom in seconds tells nothing
 _FEWEST_EXPECTED = 3.0  # exp(-3) = 0.05: of fewer not even none at all would tell
 _SAME_GAP = 0.05  # a clock's gaps differ from their median by less
 _CLOCK = 0.5  # share of such gaps

@@ -16,9 +16,7 @@ _MOMENTS = np.arange(_WINDOW, _CELLS - _WINDOW)
 _APART = _WINDOW + 1  # cells from a moment to the next whose windows lie wholly before or after it
 _SHORTEST_LIFE = 48.0  # hours: below it the cells are hours, and nights look like hand-overs
 _AS_MANY = 0.5  # of people who come back before and after, at least so many come back at any moment
-_FEWEST_EXPECTED = (
-    3.0  # in both, were there as few as that: exp(-3) = 0.05, of fewer not even none would tell
-)
+_FEWEST_EXPECTED = 3.0  # in both, were there so few: exp(-3) = 0.05, of less not even none would tell
 _FIRST = 0.1  # of a group's life
 _EARLY = 0.5  # of people begin in it, at most
 _LEAST_BEFORE = 0.1  # of the log's time, without the group, shows that it began inside the log
