@@ -30,9 +30,9 @@ def handover_links(
     """Pairs of groups where one crowd took over from another, and their p-values.
 
     p is that of Mann and Whitney's test (1947, Ann. Math. Statist. 18(1)) that the principals of the one,
-    each at its median hour, came before those of the other; Bonferroni over all ordered pairs of wanted groups
-    with FEWEST principals. Null: the principals of two variants of a template are exchangeable in time:
-    people's families do not change their whole crowd at once.
+    each at its median hour, came before those of the other; Bonferroni over all ordered pairs of wanted
+    groups with FEWEST principals. Null: the principals of two variants of a template are exchangeable in
+    time: people's families do not change their whole crowd at once.
 
     A new version of a framework's default shows such a drift, too. So the two must be wanted, share hardly
     anybody (MOST_MIXED of the smaller), hardly mix (of the pairs of their principals, MOST_MIXED have the

@@ -1,0 +1,97 @@
+"""Families of view "pool" put among those found by text.
+
+The last view, and the only one that asks who sends: ``assign``, which knows text only, gives no family to a
+prompt that a pool's family holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clustering.families import Families, ViewClusters
+from clustering.pools import PoolFamilies
+
+POOL_VIEW = 3  # index into VIEW_NAMES
+
+
+def with_pool_families(
+    families: Families, found: PoolFamilies, prompts: pl.DataFrame, *, min_family: int
+) -> tuple[Families, NDArray[np.int64]]:
+    """Families with those of the pools after them, and what became of each.
+
+    A prompt in a pool's family leaves the one it was in; a family that is left with fewer than `min_family`
+    requests by that is no family any more, and its other prompts are noise. The id of a pool's family is a
+    hash of its medoid: the strongest prompt, among those the most frequent, then by prompt_id.
+
+    Parameters
+    ----------
+    families : Families
+        Of n distinct prompts.
+    found : PoolFamilies
+        Of the same prompts; may be shorter, by prompts that nobody sent.
+    prompts : DataFrame of n rows
+        ``prompt_id`` and ``n_requests``.
+    min_family : int
+
+    Returns
+    -------
+    families : Families
+        Those kept in their order, then the pools'.
+    came_from : (f,) int64
+        Old number of each family; -1 - k for the k-th of `found`.
+    """
+    n_old, n_new = len(families.ids), len(found.pools)
+    taken = np.flatnonzero(found.labels >= 0)
+    labels, strengths = families.labels.copy(), families.strengths.copy()
+    labels[taken], strengths[taken] = n_old + found.labels[taken], found.strengths[taken]
+    weights = prompts["n_requests"].to_numpy().astype(np.int64)
+    left = np.bincount(labels[labels >= 0], weights=weights[labels >= 0], minlength=n_old + n_new)
+    robbed = np.zeros(n_old + n_new, bool)
+    robbed[families.labels[taken][families.labels[taken] >= 0]] = True
+    lost = robbed & (left < min_family)
+    number = np.append(np.where(lost, -1, np.cumsum(~lost) - 1), -1)
+    labels = number[labels]
+    strengths[labels < 0] = 0.0
+    medoids = _medoids(found, prompts)
+    kept = np.flatnonzero(~lost[:n_old])
+    stays = kept[labels[families.medoids[kept]] != number[kept]]  # the medoid left: the strongest that stays
+    at = families.medoids.copy()
+    at[stays] = [_strongest(np.flatnonzero(labels == number[f]), strengths, prompts) for f in stays]
+    ids = pl.Series([_pool_id(prompts["prompt_id"][int(row)]) for row in medoids], dtype=pl.String)
+    out = replace(
+        families,
+        labels=labels,
+        strengths=strengths,
+        views=np.append(families.views[kept], np.full(n_new, POOL_VIEW, np.uint8)),
+        medoids=np.append(at[kept], medoids),
+        ids=pl.concat([families.ids[kept.tolist()], ids]),
+        skeleton=replace(families.skeleton, labels=number[families.skeleton.labels]),
+        whole=_without(families.whole, number, prompts["prompt_id"][taken.tolist()]),
+    )
+    return out, np.append(kept, -1 - np.arange(n_new))
+
+
+def _medoids(found: PoolFamilies, prompts: pl.DataFrame) -> NDArray[np.int64]:
+    """Row of the medoid of each of the pools' families."""
+    rows = [np.flatnonzero(found.labels == family) for family in range(len(found.pools))]
+    return np.array([_strongest(members, found.strengths, prompts) for members in rows], np.int64)
+
+
+def _strongest(members: NDArray[np.int64], strengths: NDArray[np.float32], prompts: pl.DataFrame) -> int:
+    weights = prompts["n_requests"].to_numpy()[members].astype(np.int64)
+    return int(members[np.lexsort((members, -weights, -strengths[members]))[0]])
+
+
+def _without(whole: ViewClusters, number: NDArray[np.int64], taken: pl.Series) -> ViewClusters:
+    """The whole view under new numbers; a taken prompt is noise there."""
+    gone = whole.texts.is_in(taken.implode()).to_numpy()
+    return replace(whole, labels=np.where(gone, -1, number[whole.labels]))
+
+
+def _pool_id(prompt_id: str) -> str:
+    return "f" + blake2b(b"pool " + prompt_id.encode(), digest_size=6).hexdigest()
