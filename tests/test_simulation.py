@@ -18,23 +18,18 @@ from hypothesis import strategies as st
 from clustering.simulation import (
     CAMPAIGNS,
     LOOKALIKES,
-    CampaignPlan,
+    PRESETS,
     Simulation,
     SimulationSettings,
+    drawn_plans,
     simulate,
     write_simulation,
 )
-from clustering.simulation.campaigns import recipes_of
 from clustering.simulation.grammar import LANGUAGES
+from clustering.simulation.habits import MOST_MIXING
+from clustering.simulation.plans import DISGUISES, LOADS, SCHEDULES, WRAPPER_LANGUAGES
 
 NOTHING = SimulationSettings(n_requests=2_000, campaigns=(), lookalikes=())
-
-
-def shared_head(texts: list[str]) -> str:
-    """What all texts begin with."""
-    first, last = min(texts), max(texts)
-    n = next((i for i, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
-    return first[:n]
 
 
 def joined(simulation: Simulation) -> pl.DataFrame:
@@ -64,6 +59,10 @@ def check_simulation(simulation: Simulation, wanted: SimulationSettings) -> None
     assert truth["family"].is_not_null().equals(is_campaign)
     named = truth.filter(is_campaign)
     assert (named["family"].str.split("/").list.first() == named["group"]).all()
+    for plan in simulation.plans:
+        own = truth.filter(pl.col("group") == plan.label)["kind"].value_counts()
+        assert dict(own.iter_rows()).get("campaign", 0) == plan.n_requests
+        assert dict(own.iter_rows()).get("organic", 0) == plan.n_ordinary
 
 
 def test_same_seed_same_frames_and_other_seed_others() -> None:
@@ -103,22 +102,23 @@ def test_default_log_has_everything_at_its_size() -> None:
         expected = 0.22 * wanted.n_requests * weight / sum(LOOKALIKES.values())
         assert abs(kinds[f"benign:{name}"] - expected) <= 1
     groups = set(simulation.truth.filter(pl.col("kind") == "campaign")["group"])
-    assert groups == set(CAMPAIGNS) - {"relay"}
+    assert groups == {plan.label for plan in simulation.plans} <= set(CAMPAIGNS)
 
 
-@pytest.mark.parametrize("name", list(CAMPAIGNS))
-def test_campaign_alone(name: str) -> None:
-    wanted = replace(NOTHING, campaigns=(name,), campaign_share=None, n_requests=4_000)
-    simulation = simulate(wanted, seed=3)
-    check_simulation(simulation, wanted)
-    frame = joined(simulation)
-    plan, extraction = CAMPAIGNS[name], frame.filter(pl.col("kind") == "campaign")
-    assert extraction.height == plan.n_requests
-    assert 0.5 * plan.n_accounts <= extraction["account_id"].n_unique() <= plan.n_accounts
-    assert extraction["org_id"].null_count() == extraction.height
-    assert {f"{name}/{recipe.template}" for recipe in recipes_of(name)} == set(extraction["family"])
-    ordinary = frame.filter((pl.col("kind") == "organic") & (pl.col("group") == name)).height
-    assert ordinary == round(plan.n_requests * plan.mixing / (1 - plan.mixing))
+def test_twenty_seeds_are_twenty_worlds() -> None:
+    worlds = [drawn_plans(SimulationSettings(), seed=seed) for seed in range(20)]
+    assert len({frozenset(plan.name for plan in world) for world in worlds}) > 12
+    assert {len(world) for world in worlds} == {4, 5, 6}
+    plans = [plan for world in worlds for plan in world]
+    assert {plan.name for plan in plans} == set(CAMPAIGNS)
+    assert {plan.schedule for plan in plans} == set(SCHEDULES)
+    assert {plan.loads for plan in plans} == set(LOADS)
+    assert {plan.language for plan in plans} == set(WRAPPER_LANGUAGES)
+    assert {worn for plan in plans for worn in plan.disguises} == set(DISGUISES)
+    assert {1, 2} <= {plan.pools for plan in plans}
+    for habit in ("mixing", "relays", "pivots", "shards", "plain", "relayed"):
+        assert 0.04 < np.mean([bool(getattr(plan, habit)) for plan in plans]) < 0.7, habit
+    assert max(plan.mixing for plan in plans) <= MOST_MIXING
 
 
 @pytest.mark.parametrize("name", list(LOOKALIKES))
@@ -140,77 +140,10 @@ def test_a_part_switched_off_leaves_the_others_alone() -> None:
     assert prompts[0].equals(prompts[1])
 
 
-def test_plan_of_ones_own_and_mixing() -> None:
-    plan = CampaignPlan("rubric", 300, 25, schedule="people", loads="equal", mixing=0.8)
-    wanted = replace(NOTHING, campaigns=(plan,), campaign_share=None, n_requests=4_000)
-    frame = joined(simulate(wanted, seed=1)).filter(pl.col("group") == "rubric")
-    extraction = frame.filter(pl.col("kind") == "campaign")
-    loads = extraction["account_id"].value_counts()["count"]
-    assert set(loads) == {12}
-    assert frame.filter(pl.col("kind") == "organic").height == 1_200
-
-
 def test_hostile_texts_are_there() -> None:
     prompts = joined(simulate(seed=0)).filter(pl.col("group") == "hostile_samples")["prompt"]
     for piece in ("<script>", "\x1b[31m", "DROP TABLE", "=HYPERLINK(", "</table>"):
         assert prompts.str.contains(piece, literal=True).any()
-
-
-@pytest.mark.parametrize(
-    ("family", "where"),
-    [("trace/tags_head", "head"), ("trace/tags_tail", "tail"), ("trace/system_tags", "system")],
-)
-def test_wrappers_are_shared_to_the_letter(family: str, where: str) -> None:
-    wanted = replace(NOTHING, campaigns=("trace",), campaign_share=None)
-    rows = joined(simulate(wanted, seed=4)).filter(pl.col("family") == family)
-    prompts = rows["prompt"].to_list()
-    if where == "system":
-        assert rows["system_prompt"].n_unique() == 1
-    elif where == "head":
-        assert len(shared_head(prompts)) > 200
-    else:
-        assert len(shared_head([prompt[::-1] for prompt in prompts])) > 200
-    assert rows["prompt"].n_unique() >= len(prompts) / 2 - 1  # around arbitrary payloads
-
-
-def test_grid_is_swept_and_one_prompt_resampled() -> None:
-    wanted = replace(NOTHING, campaigns=("grid", "resample"), campaign_share=None)
-    frame = joined(simulate(wanted, seed=0))
-    grid = frame.filter(pl.col("group") == "grid")["prompt"]
-    assert grid.is_unique().all()
-    readers = grid.str.extract(r" to ([a-z -]+)\. Include").value_counts()["count"].to_numpy()
-    assert len(readers) == 6
-    assert readers.max() - readers.min() <= 1
-    assert frame.filter(pl.col("group") == "resample")["prompt"].n_unique() == 1
-
-
-def test_schedules_show() -> None:
-    def times(schedule: str) -> pl.DataFrame:
-        plan = CampaignPlan("grid", 600, 30, schedule=schedule)
-        wanted = replace(NOTHING, campaigns=(plan,), campaign_share=None)
-        return joined(simulate(wanted, seed=6)).filter(pl.col("group") == "grid")
-
-    spans = times("slices").group_by("account_id").agg(pl.col("timestamp").max() - pl.col("timestamp").min())
-    assert spans["timestamp"].max() <= timedelta(hours=10)  # type: ignore[operator]
-    replaced = (
-        times("replaced")
-        .group_by("account_id")
-        .agg(first=pl.col("timestamp").min(), last=pl.col("timestamp").max())
-    )
-    old = replaced.sort("first").head(15)
-    assert old["last"].max() < replaced.sort("first").tail(15)["first"].min()  # type: ignore[operator]
-    hours = times("round_the_clock")["timestamp"].dt.hour().value_counts()["count"]
-    assert len(hours) == 24
-    assert times("office")["timestamp"].dt.weekday().is_in([6, 7]).mean() < 0.15  # type: ignore[operator]
-
-
-def test_pivot_moves_half_the_traffic_to_the_new_model() -> None:
-    plan = CampaignPlan("rubric", 400, 20, pivots=True)
-    wanted = replace(NOTHING, campaigns=(plan,), campaign_share=None)
-    frame = joined(simulate(wanted, seed=0)).with_columns(new=pl.col("model") == "atlas-2")
-    share = dict(frame.group_by("kind").agg(pl.col("new").mean()).iter_rows())
-    assert share["campaign"] > 0.45
-    assert share["organic"] < 0.35
 
 
 def test_organic_traffic_is_varied_heavy_tailed_and_awake_by_day() -> None:
@@ -232,7 +165,7 @@ def test_organic_traffic_is_varied_heavy_tailed_and_awake_by_day() -> None:
     n=st.integers(0, 400),
     days=st.integers(1, 20),
     lookalikes=st.sets(st.sampled_from(list(LOOKALIKES))),
-    campaigns=st.sets(st.sampled_from(list(CAMPAIGNS))),
+    campaigns=st.sets(st.sampled_from([*CAMPAIGNS, *PRESETS])),
     languages=st.lists(st.sampled_from(list(LANGUAGES)), min_size=1, unique=True),
     seed=st.integers(0, 5),
 )

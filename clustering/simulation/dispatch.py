@@ -90,17 +90,25 @@ def _bursts(world: World, people: People, who: NDArray[np.int64], rng: np.random
 
 
 def _groups(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:
-    """Groups of about eight accounts; all of a group send within seconds, at the ticks of its own shifts."""
+    """Groups of about eight accounts; each account's next request goes out at the next tick of its group.
+
+    Ticks are moments in the group's own shifts of one to six hours; a group sends within seconds of a tick.
+    """
     n_groups = max(1, round(len(people) / 8))
-    group = (rng.permutation(len(people)) % n_groups)[who]
+    group = rng.permutation(len(people)) % n_groups
+    counts = np.bincount(who, minlength=len(people))
+    n_ticks = int(counts.max(initial=0))
     n_shifts = int(rng.integers(3, 10))
-    begins = (rng.random((n_groups, n_shifts)) * max(world.window_us - 6 * HOUR_US, 0)).astype(np.int64)
+    begins = rng.random((n_groups, n_shifts)) * max(world.window_us - 6 * HOUR_US, 0)
     lengths = rng.uniform(1.0, 6.0, (n_groups, n_shifts)) * HOUR_US
-    tick = rng.choice([60e6, 300e6, 900e6])
-    shift = rng.integers(0, n_shifts, len(who))
-    since = np.floor(rng.random(len(who)) * lengths[group, shift] / tick) * tick
-    late = rng.exponential(4e6, len(who))
-    return inside(world, begins[group, shift] + (since + late).astype(np.int64))
+    shift = rng.integers(0, n_shifts, (n_groups, n_ticks))
+    rows = np.arange(n_groups)[:, None]
+    ticks = begins[rows, shift] + rng.random((n_groups, n_ticks)) * lengths[rows, shift]
+    order = np.argsort(who, kind="stable")
+    nth = np.empty(len(who), dtype=np.int64)
+    nth[order] = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
+    times = np.sort(ticks, axis=1)[group[who], nth] + rng.exponential(4e6, len(who))
+    return inside(world, times.astype(np.int64))
 
 
 def _office(world: World, people: People, who: NDArray[np.int64], rng: np.random.Generator) -> Times:

@@ -100,9 +100,10 @@ def queue_of(
     if recipe.items > 1:
         family[:] = [f"{recipe.template}#{k + 1}" for k in range(len(family))]
     grammar = _grammar(plan, recipe)
-    prompts = disguised(prompts[rows], plan.disguises, grammar, rng=rng)
+    apart = rng.spawn(1)[0]  # so that the same campaign without its disguise says the same
+    prompts = disguised(prompts[rows], plan.disguises, grammar, rng=apart)
     if system is not None:
-        system = disguised(system[rows], plan.disguises, grammar, rng=rng, before=False)
+        system = disguised(system[rows], plan.disguises, grammar, rng=apart, before=False)
     return Queue(prompts, system, family[rows])
 
 
