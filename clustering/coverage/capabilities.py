@@ -79,8 +79,8 @@ def profile_families(vectors: FamilyVectors, space: ExampleSpace) -> Profile:
 def _means(memberships: NDArray[np.float64], family: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     """Mean row of each family, (n, C); NaN where it has none."""
     inside = family >= 0
-    sums = np.zeros((n, memberships.shape[1]))
-    np.add.at(sums, family[inside], memberships[inside])
+    columns = [np.bincount(family[inside], column[inside], minlength=n) for column in memberships.T]
+    sums = np.stack(columns, axis=1)
     counts = np.bincount(family[inside], minlength=n).astype(np.float64)
     counts[counts == 0] = np.nan
     return np.asarray(sums / counts[:, None])

@@ -21,6 +21,7 @@ N_CELLS = 128
 N_BACKGROUND = 5_000  # ordinary prompts whose cells are found
 _FEWEST_IN_CELL = 10  # of the background, in the mean
 _N_ROUNDS = 10
+_BLOCK = 65_536  # vectors at a time
 _MOST_AXES = 4  # of a grid; more slots are what happens to vary
 CLOSED = 0.5  # a slot is closed when its next value is more likely than not one that was seen
 
@@ -42,7 +43,11 @@ class Cells:
     def of(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
         """Nearest centre of each vector, by squared distance; the first of equals."""
         squares = np.einsum("ij,ij->i", self.centres, self.centres)
-        return np.asarray((squares - 2 * vectors @ self.centres.T).argmin(axis=1), np.int64)
+        out = np.empty(len(vectors), np.int64)
+        for begin in range(0, len(vectors), _BLOCK):
+            block = vectors[begin : begin + _BLOCK]
+            out[begin : begin + _BLOCK] = (squares - 2 * block @ self.centres.T).argmin(axis=1)
+        return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,10 @@ Reasoning traces in tags, grades, preferences, rewritten refusals, new tasks, to
 fixed form. What these look like is told by the examples of ``elicitations.toml``; what counts as much of it
 is told by the log's own ordinary prompts. Intent never flags alone: "step by step" is common, so is JSON.
 
+Of the bundled examples, each left out in turn, 49 % fall to their own of nine classes (chance: 11 %). The
+packaged encoder knows little but English; in other languages the kind may show, but hardly beyond what is
+ordinary.
+
 Tried and dropped: the tokens of the answer over the length of the prompt. A wrapper makes prompts long, so
 that the ratio of most campaigns lies below that of ordinary prompts.
 """
