@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,15 +62,17 @@ def dispersion(
     one = _of_one_principal(traffic, known, vectors, vector_of)
     if one is None:
         return out
-    for group, rows in traffic.each_group():
-        rows = rows[vector_of[traffic.prompts[rows]] >= 0]
-        own, z = _sample(traffic, rows, seed)
-        if len(own) == 0 or own[-1] + 1 < FEWEST:
-            continue
-        found = _between(own, vectors[vector_of[traffic.prompts[z]]])
-        error = max(float(np.hypot(found.error, one.error)), _NO_SPREAD)
-        out.effect[group] = one.mean / max(found.mean, _NO_SPREAD)
-        out.p_value[group] = t.cdf((found.mean - one.mean) / error, own[-1])
+    with import_module("threadpoolctl").threadpool_limits(1, user_api="blas"):
+        # Small products, for which threads only wait.
+        for group, rows in traffic.each_group():
+            rows = rows[vector_of[traffic.prompts[rows]] >= 0]
+            own, z = _sample(traffic, rows, seed)
+            if len(own) == 0 or own[-1] + 1 < FEWEST:
+                continue
+            found = _between(own, vectors[vector_of[traffic.prompts[z]]])
+            error = max(float(np.hypot(found.error, one.error)), _NO_SPREAD)
+            out.effect[group] = one.mean / max(found.mean, _NO_SPREAD)
+            out.p_value[group] = t.cdf((found.mean - one.mean) / error, own[-1])
     return out
 
 
