@@ -162,3 +162,12 @@ def test_worlds_differ_in_taste() -> None:
     for taste in tastes:
         assert taste.spoken[0] == taste.spoken.max()
         assert taste.spoken.sum() == pytest.approx(1.0)
+
+
+def test_some_people_come_for_a_few_days_only() -> None:
+    frame = (
+        ordinary().group_by("account_id").agg(pl.len(), days=(pl.col("time") // (24 * HOUR_US)).n_unique())
+    )
+    busy = frame.filter(pl.col("len") >= 15)
+    assert (busy["days"] <= 3).any()
+    assert np.median(busy["days"].to_numpy()) >= 5

@@ -52,6 +52,7 @@ class Taste:
     volume_spread : standard deviation of the logarithm of people's volumes.
     talkers : share of the accounts whose client sends conversations.
     chatty : scale of the share of greetings.
+    bursty : share of the accounts that are active in one to three days on end.
     """
 
     popularity: NDArray[np.float64]
@@ -59,6 +60,7 @@ class Taste:
     volume_spread: float
     talkers: float
     chatty: float
+    bursty: float
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,10 @@ class People:
 
     ``cells`` (n, 4) with cumulative probabilities ``cell_cumulated``; ``shift`` turns phrase lists to the
     person's favourites; ``hours`` is a row of ``schedule.HOURS``; ``zone`` in hours; ``joined`` in days after
-    the start; ``volume`` relative; ``chatty``, ``sloppy``, ``habit`` are probabilities; ``talks`` is that of
-    going on with a conversation, 0 for a client that sends bare prompts; ``in_app``: its sessions are logged;
-    ``adopts_us`` is the moment from which the account uses the new model.
+    the start; ``burst`` in whole days, 0 for people who come all the time; ``volume`` relative; ``chatty``,
+    ``sloppy``, ``habit`` are probabilities; ``talks`` is that of going on with a conversation, 0 for a client
+    that sends bare prompts; ``in_app``: its sessions are logged; ``adopts_us`` is the moment from which the
+    account uses the new model.
     """
 
     account_id: Texts
@@ -107,6 +110,7 @@ class People:
     hours: NDArray[np.int64]
     zone: NDArray[np.float64]
     joined: NDArray[np.float64]
+    burst: NDArray[np.int64]
     volume: NDArray[np.float64]
     chatty: NDArray[np.float64]
     sloppy: NDArray[np.float64]
@@ -153,6 +157,7 @@ def _draw_taste(cell_language: NDArray[np.int64], *, rng: np.random.Generator) -
         volume_spread=rng.uniform(1.05, 1.6),
         talkers=rng.uniform(0.3, 0.8),
         chatty=rng.uniform(0.6, 1.4),
+        bursty=rng.uniform(0.05, 0.35),
     )
 
 
@@ -182,6 +187,7 @@ def make_people(world: World, n: int, *, rng: np.random.Generator) -> People:
         hours=rng.choice(6, size=n, p=(0.3, 0.28, 0.24, 0.08, 0.06, 0.04)),
         zone=zone,
         joined=joined,
+        burst=(rng.random(n) < taste.bursty) * rng.integers(1, 4, n),
         volume=rng.lognormal(0.0, taste.volume_spread, n),
         chatty=taste.chatty * rng.beta(0.6, 6.0, n),
         sloppy=rng.beta(0.5, 5.0, n),

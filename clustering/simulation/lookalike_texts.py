@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .accounts import People, World
-from .adopters import between
 from .grammar import Grammar, Texts, fill, fill_phrase, make_grammar, read_phrases, weave
 from .organic import own_phrase
 
@@ -82,15 +81,16 @@ def customers_texts(
     """What separate customers feed into their programs; (n,) object, one for each row of `who`.
 
     Each customer has one source: a kind of records, or texts on its own subjects in its own language. How
-    alike the customers are is drawn for the log: from most of them in one trade to all kinds evenly, with
-    the popular words or each with its own, with a heading of the house or without.
+    far apart the customers are is drawn for the log: from shops of one trade whose customers might write to
+    any of them, to all trades evenly, each with its own words and a heading of the house.
     """
     n = len(customers)
-    shares = rng.dirichlet(np.full(len(record_kinds()), between(0.3, 3.0, rng=rng)))
-    kind = rng.choice(len(record_kinds()), size=n, p=shares)
-    shift = np.where(rng.random(n) < rng.uniform(0.5, 1.0), customers.shift, 0)
-    subjects = rng.random(n) < rng.uniform(0.0, 0.8)
-    headed = rng.random(n) < rng.uniform(0.0, 0.7)
+    apart = rng.beta(0.5, 0.6)
+    kind = rng.integers(0, len(record_kinds()), n)
+    kind[rng.random(n) >= apart] = rng.integers(0, len(record_kinds()))
+    shift = np.where(rng.random(n) < apart, customers.shift, 0)
+    subjects = rng.random(n) < 0.8 * apart * rng.random()
+    headed = rng.random(n) < 0.8 * apart * rng.random()
     out = np.empty(len(who), dtype=object)
     rows = np.flatnonzero(subjects[who])
     out[rows] = from_subjects(world, customers, who[rows], _DOCUMENT, rng=rng)

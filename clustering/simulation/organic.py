@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .accounts import MODELS, NEW_MODEL, People, World
+from .accounts import DAY_US, MODELS, NEW_MODEL, People, World
 from .conversations import History, Talks, no_messages, open_talks, write_history
 from .grammar import Texts, fill, fill_alternative, fill_phrase
 from .schedule import people_times
@@ -42,6 +42,7 @@ def organic_requests(
     """`n` ordinary requests, divided among `people` by their volumes."""
     who = draw_people(people, n, rng=rng)
     times = people_times(world, people, who, rng=rng)
+    times = _in_bursts(world, people, who, times=times, rng=rng)
     times = times[np.lexsort((times, who))]
     talks = open_talks(people, who, times, rng=rng)
     cells = talk_cells(people, who, talks, rng=rng)
@@ -50,6 +51,22 @@ def organic_requests(
     return make_requests(
         world, people, who, prompts=prompts, times=times, label=label, rng=rng, history=history
     )
+
+
+def _in_bursts(
+    world: World,
+    people: People,
+    who: NDArray[np.int64],
+    *,
+    times: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Move the requests of people who come for a few days only into those days, by whole days."""
+    days = people.burst[who]
+    free = world.settings.days - people.joined - people.burst
+    first = (people.joined + np.maximum(free, 0.0) * rng.random(len(people))).astype(np.int64)
+    moved = (first[who] + times // DAY_US % np.maximum(days, 1)) * DAY_US + times % DAY_US
+    return np.where((days > 0) & (moved < world.window_us), moved, times)
 
 
 def draw_people(people: People, n: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
