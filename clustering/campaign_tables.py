@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+from scipy.stats import false_discovery_control
 
+from clustering.accounts import CampaignAccounts
 from clustering.tables import ACCOUNTS, CAMPAIGNS
+from embedder import Corpus
 
 
 def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFrame:
     """One row per campaign, ranked by its first family.
+
+    Its p is the smallest of its families' times their number (Bonferroni, whatever they share); its q is that
+    of Benjamini and Hochberg over all campaigns and, each alone, all other families: a family is only in a
+    campaign because it is flagged, and the others were looked at, too. Cauchy's combination was dropped: a
+    single p of 1 outvotes all others.
 
     Parameters
     ----------
@@ -16,6 +25,7 @@ def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Dat
         Tables of the run.
     """
     flagged = families.filter(pl.col("flagged")).sort("rank")
+    others = families.filter(~pl.col("flagged"))["p_value"].to_numpy()
     sent = assignments.join(flagged.select("family_id", "campaign_id"), on="family_id")
     counts = sent.group_by("campaign_id").agg(
         n_requests=pl.len(),
@@ -23,31 +33,49 @@ def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Dat
         first_seen=pl.col("timestamp").min(),
         last_seen=pl.col("timestamp").max(),
     )
-    return (
+    table = (
         flagged.group_by("campaign_id", maintain_order=True)
         .agg(
             pl.col("score").max(),
-            pl.col("q_value").min(),
+            p_value=(pl.col("p_value").min() * pl.len()).clip(upper_bound=1.0),
             n_families=pl.len(),
             family_ids=pl.col("family_id"),
         )
         .join(counts, on="campaign_id", how="left", maintain_order="left")
         .with_columns(rank=pl.int_range(1, pl.len() + 1))
-        .select(CAMPAIGNS.names())
-        .cast(CAMPAIGNS)
+    )
+    p = np.append(table["p_value"].to_numpy(), others)
+    q = false_discovery_control(p)[: table.height] if len(p) else p
+    return table.with_columns(q_value=q).select(CAMPAIGNS.names()).cast(CAMPAIGNS)
+
+
+def account_scores(found: CampaignAccounts, corpus: Corpus) -> pl.DataFrame:
+    """``account_id`` and ``score``: the accounts of the scored principals, a row per account and campaign."""
+    of_principal = corpus.requests.select("account_row", principal="principal_row").unique()
+    scored = pl.DataFrame({"principal": found.principals.astype(np.uint32), "score": found.scores})
+    joined = scored.join(of_principal, on="principal").sort("account_row", "score")
+    return joined.select(
+        account_id=corpus.accounts["account_id"].gather(joined["account_row"]), score="score"
     )
 
 
-def accounts_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFrame:
-    """One row per account with a request in a flagged family: most such requests first, then by id.
+def accounts_table(
+    families: pl.DataFrame, assignments: pl.DataFrame, scores: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """One row per account with a request in a flagged family: likeliest of a pool first, then busiest, by id.
 
     Parameters
     ----------
     families, assignments : DataFrame
         Tables of the run.
+    scores : DataFrame, optional
+        See ``account_scores``; an account's largest counts, null where it has none.
     """
     flagged = families.filter(pl.col("flagged")).select("family_id", "campaign_id", "rank")
     every = assignments.group_by("account_id").agg(n_all=pl.len())
+    if scores is None:
+        scores = pl.DataFrame(schema={"account_id": pl.String, "score": pl.Float64})
+    likeliest = scores.group_by("account_id").agg(pl.col("score").max())
     return (
         assignments.join(flagged, on="family_id")
         .sort("rank")
@@ -58,8 +86,9 @@ def accounts_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Data
             n_requests=pl.len(),
         )
         .join(every, on="account_id")
+        .join(likeliest, on="account_id", how="left")
         .with_columns(share=pl.col("n_requests") / pl.col("n_all"))
-        .sort("n_requests", "account_id", descending=[True, False])
+        .sort("score", "n_requests", "account_id", descending=[True, True, False], nulls_last=True)
         .select(ACCOUNTS.names())
         .cast(ACCOUNTS)
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
+import pytest
 
-from clustering.campaign_tables import accounts_table, campaigns_table
+from clustering.accounts import CampaignAccounts
+from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
 from clustering.tables import ACCOUNTS, ASSIGNMENTS, CAMPAIGNS, FAMILIES
+from embedder import Corpus
 
 DAY = [datetime(2026, 3, day, tzinfo=UTC) for day in range(1, 8)]
 
@@ -17,6 +21,7 @@ def families() -> pl.DataFrame:
         "family_id": ["f3", "f1", "f2", "f4"],
         "rank": [3, 1, 2, 4],
         "score": [2.0, 9.0, 5.0, 0.1],
+        "p_value": [0.02, 1e-10, 0.004, 0.8],
         "q_value": [0.04, 1e-9, 0.01, 1.0],
         "flagged": [True, True, True, False],
         "campaign_id": ["c1", "c1", "c2", None],
@@ -48,7 +53,8 @@ def test_campaigns_add_up_and_follow_their_first_family() -> None:
     assert dict(table.schema) == dict(CAMPAIGNS)
     first, second = table.iter_rows(named=True)
     assert (first["campaign_id"], first["rank"], first["family_ids"]) == ("c1", 1, ["f1", "f3"])
-    assert (first["score"], first["q_value"]) == (9.0, 1e-9)
+    assert first["score"] == 9.0
+    assert first["q_value"] == pytest.approx(3 * 2e-10, rel=1e-6), "the smaller of two, of three tested"
     assert (first["n_families"], first["n_requests"], first["n_accounts"]) == (2, 3, 2)
     assert (first["first_seen"], first["last_seen"]) == (DAY[0], DAY[3])
     assert (second["campaign_id"], second["rank"], second["n_requests"]) == ("c2", 2, 1)
@@ -77,3 +83,17 @@ def test_nothing_flagged_leaves_both_empty() -> None:
     calm = families().with_columns(flagged=False, campaign_id=pl.lit(None, pl.String))
     assert campaigns_table(calm, assignments()).height == 0
     assert accounts_table(calm, assignments()).height == 0
+
+
+def test_scores_are_those_of_the_accounts_behind_a_principal() -> None:
+    requests = pl.DataFrame({"account_row": [0, 0, 1, 2], "principal_row": [1, 1, 1, 0]}).cast(pl.UInt32)
+    accounts = pl.DataFrame({"account_id": ["a", "b", "c"]})
+    none = pl.DataFrame()
+    corpus = Corpus(none, requests, accounts, none, none, 4, 0, 0, 0, ())
+    found = CampaignAccounts(
+        np.zeros(1, np.int64), np.ones(1, np.int64), np.ones(1, np.int64), np.array([0.7])
+    )
+    scores = account_scores(found, corpus)
+    assert scores.to_dict(as_series=False) == {"account_id": ["a", "b"], "score": [0.7, 0.7]}
+    table = accounts_table(families(), assignments(), scores)
+    assert table["account_id"].to_list() == ["a", "b"]
