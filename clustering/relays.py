@@ -1,0 +1,102 @@
+"""Pools that relay conversations: no text in common, no family, only that one account goes on with another's.
+
+The principals that conversations change hands between are linked; a part of the linked ones in which far more
+conversations change hands than people share is a pool, and those conversations are its requests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.stats import binom
+
+from clustering.signals import FEWEST, Traffic
+from clustering.signals.comembership import LINK_LEVEL
+from clustering.signals.session_hop import Hops
+
+SHARED = 0.05  # of people's conversations that go on, those that somebody else began: as in ``session_hop``
+
+
+@dataclass(frozen=True, eq=False)
+class Relays:
+    """Pools that relay.
+
+    Attributes
+    ----------
+    pools : per pool, (m,) int64
+        Principals, ascending; pools by their first.
+    claimed : (N,) int64
+        Pool of each request in a conversation that changed hands inside it; -1 for others.
+    p_values : per pool, float
+    """
+
+    pools: list[NDArray[np.int64]]
+    claimed: NDArray[np.int64]
+    p_values: NDArray[np.float64]
+
+
+def relay_pools(traffic: Traffic, hops: Hops) -> Relays:
+    """Parts of the principals linked by conversations that change hands.
+
+    Null model: each conversation that goes on began with somebody else with probability at most SHARED. A
+    part was found by its links, so the fewest conversations that hold it together, those of most principals
+    first, are left out on both sides; p is the binomial upper tail of the others, Bonferroni over the parts
+    of FEWEST principals or more. Pools have p <= LINK_LEVEL. People who sent the pool a link hang on to it:
+    only those stay of whose conversations that go on half or more change hands.
+
+    Parameters
+    ----------
+    traffic : Traffic
+    hops : Hops
+        Of the same requests.
+    """
+    n = len(traffic.loads)
+    talks = hops.conversation[hops.to_request]
+    claimed = np.full(len(traffic.prompts), -1, np.int64)
+    ends = np.concatenate([traffic.principals[hops.from_request], traffic.principals[hops.to_request]])
+    number, talk = np.unique(np.concatenate([talks, talks]), return_inverse=True)
+    shape = (n + len(number), n + len(number))
+    who = np.unique(np.stack([talk, ends]), axis=1)
+    size = np.bincount(who[0], minlength=len(number))
+    rank = np.empty(len(number), np.int64)
+    rank[np.lexsort((number, -size))] = np.arange(1, len(number) + 1)
+    links = csr_matrix((rank[who[0]].astype(np.float64), (n + who[0], who[1])), shape=shape)
+    part = connected_components(links, directed=False)[1]
+    tree = minimum_spanning_tree(links)
+    needed = np.bincount(tree.tocoo().row, minlength=shape[0])[n:] > 1
+    n_members = np.bincount(part[:n], minlength=part.max(initial=-1) + 1)
+    parts = np.flatnonzero(n_members >= FEWEST)
+    going_on = np.flatnonzero(hops.conversation >= 0)
+    all_talks = np.unique(
+        np.stack([part[traffic.principals[going_on]], hops.conversation[going_on]]), axis=1
+    )[0]
+    relaying = _relaying(traffic, hops)
+    pools: list[NDArray[np.int64]] = []
+    p_values: list[float] = []
+    for one in parts:
+        inside = part[n:] == one
+        left_out, hopped = int((inside & needed).sum()), int(inside.sum())
+        rest = int((all_talks == one).sum()) - left_out
+        p = float(binom.sf(hopped - left_out - 1, rest, SHARED)) * len(parts)
+        pool = np.flatnonzero((part[:n] == one) & relaying)
+        if p <= LINK_LEVEL and len(pool) >= FEWEST:
+            its = np.isin(hops.conversation, number[inside])
+            its[hops.from_request[np.isin(talks, number[inside])]] = True
+            claimed[its & np.isin(traffic.principals, pool)] = len(pools)
+            pools.append(pool)
+            p_values.append(p)
+    return Relays(pools, claimed, np.array(p_values, np.float64))
+
+
+def _relaying(traffic: Traffic, hops: Hops) -> NDArray[np.bool_]:
+    """Principals of whose conversations that go on half or more change hands, or none goes on."""
+    going_on = np.flatnonzero(hops.conversation >= 0)
+    who, talk = np.unique(np.stack([traffic.principals[going_on], hops.conversation[going_on]]), axis=1)
+    changed = np.isin(talk, hops.conversation[hops.to_request])
+    n = len(traffic.loads)
+    relaying: NDArray[np.bool_] = 2 * np.bincount(who[changed], minlength=n) >= np.bincount(who, minlength=n)
+    return relaying
