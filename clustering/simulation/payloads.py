@@ -1,9 +1,8 @@
-"""Grammars of work: exercises, tasks, records and menus that campaigns and look-alikes wrap."""
+"""Grammars of work: exercises, tasks, personas and grids that campaigns wrap, and ordinary prompts."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,18 +45,6 @@ def _part(listed: list[str], shard: int) -> list[str]:
     ends = np.linspace(0, len(listed), N_SHARDS + 1).round().astype(np.int64)
     part = listed[ends[shard] : ends[shard + 1]]
     return part or [listed[shard % len(listed)]]
-
-
-@cache
-def lookalike_grammar() -> Grammar:
-    """Payloads, records and menus; some entries are more popular than others."""
-    return make_grammar(read_phrases("exercises")["common"] | read_phrases("lookalikes")["slots"])
-
-
-def lookalike_phrases(table: str) -> dict[str, Any]:
-    """The templates of look-alikes in one table of their phrase file."""
-    phrases: dict[str, Any] = read_phrases("lookalikes")[table]
-    return phrases
 
 
 def anybodys_prompts(world: World, n: int, *, rng: np.random.Generator) -> Texts:
