@@ -56,7 +56,7 @@ def test_every_recipe_speaks_every_language(name: str, language: str) -> None:
     english = [wordings_of(name, recipe, "en") for recipe in recipes_of(name)]
     own = [wordings_of(name, recipe, language) for recipe in recipes_of(name)]
     for first, listed in zip(english, own, strict=True):
-        assert len(set(listed)) == len(listed)
+        assert len(set(listed)) == len(listed) >= (1 if listed[0] == "{payload}" else 2)
         assert {frozenset(slots_of(text)) for text in (*first, *listed)} == {frozenset(slots_of(first[0]))}
     assert not rows["prompt"].str.contains(r"\{[a-z_]+\}").any()
 
