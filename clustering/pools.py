@@ -24,7 +24,7 @@ from index import KnnGraph
 
 MAJORITY = 0.5  # of the principals around a family: more of the pool than of anybody else
 ERROR = 0.05  # of what is taken in, at most this share is expected to be ordinary
-MOST_NODES = 200_000  # prompts of the graph: some 200 MB of vectors
+MOST_NODES = 100_000  # prompts of the graph: some 100 MB of vectors, and ten seconds of search
 
 
 @dataclass(frozen=True, eq=False)
