@@ -23,6 +23,7 @@ from clustering.simulation import (
     SimulationSettings,
     drawn_plans,
     simulate,
+    simulator,
     write_simulation,
 )
 from clustering.simulation.grammar import LANGUAGES
@@ -188,3 +189,10 @@ def test_start_moves_the_window() -> None:
     start = datetime(2025, 12, 24, tzinfo=UTC)
     wanted = SimulationSettings(n_requests=500, start=start, days=3)
     check_simulation(simulate(wanted, seed=0), wanted)
+
+
+def test_batches_are_whole_and_of_different_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulator, "_BATCH", 300)
+    made = simulate(NOTHING, seed=0)
+    check_simulation(made, NOTHING)
+    assert made.requests["account_id"].n_unique() > 150

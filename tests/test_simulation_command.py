@@ -46,7 +46,8 @@ def test_names() -> None:
 def test_preset_with_hidden_operators(tmp_path: Path) -> None:
     counts = made(
         tmp_path, "qwen", "--requests", "10k", "--campaign-share", "0.02",
-        "--schedule", "office,replaced,pivot", "--loads", "skewed", "--mixing", "0.5", "--disguise", "paraphrases,case", "--language", "zh",
+        "--schedule", "office,replaced,pivot", "--loads", "skewed", "--mixing", "0.5",
+        "--disguise", "paraphrases,case", "--language", "zh",
     )  # fmt: skip
     assert counts["n_campaign"] == 200
     (plan,) = counts["campaigns"]
