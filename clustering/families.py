@@ -20,8 +20,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from clustering.cores import senders_of
 from clustering.density import ClusterSettings, cluster_graph
 from clustering.fragments import NEAR, attach_strays, join_fragments
+from clustering.nesting import join_nested
 from embedder import Views, lexical_vectors, to_buffer
 from index import KnnGraph, VectorIndex, build_index, knn_graph
 
@@ -160,6 +162,12 @@ def _skeleton_clusters(
     ordinary = views.rule.ordinary_words
     labels = join_fragments(labels, vectors, distinct, views.whole, ordinary=ordinary)
     labels, strengths = attach_strays((labels, strengths), graph, distinct, ordinary=ordinary)
+    skeletons = np.full(len(views.whole), -1, np.int64)
+    skeletons[rows] = place
+    senders = senders_of(views.whole, views.senders, skeletons, n_skeletons=len(distinct))
+    labels, strengths = join_nested(
+        (labels, strengths), distinct, senders, min_family=settings.min_family, seed=settings.seed
+    )
     nearest = _nearest_of_same(graph, labels)
     return ViewClusters(clusters.index, labels, strengths, nearest, clusters.texts), place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from embedder.containment import HeldTexts, common_words, held_texts, holders
 from embedder.corpus import Corpus, FileRecord, build_corpus
 from embedder.encoders import Encoder, load_encoder
 from embedder.lexical import lexical_vectors
@@ -21,6 +22,7 @@ __all__ = [
     "Corpus",
     "Encoder",
     "FileRecord",
+    "HeldTexts",
     "LogBatch",
     "LogError",
     "ShingleTable",
@@ -29,9 +31,12 @@ __all__ = [
     "Views",
     "build_corpus",
     "build_views",
+    "common_words",
     "cut",
     "default_cache_dir",
     "embed",
+    "held_texts",
+    "holders",
     "lexical_vectors",
     "load_encoder",
     "normalise",

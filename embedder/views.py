@@ -38,6 +38,8 @@ class Views:
         ``whole``; the other two join their spans by single spaces.
     table, rule
         What decides on skeletons; with both, ``cut`` gives the views of prompts that come later.
+    senders : DataFrame
+        ``prompt_row`` and ``principal_row``: who sent which prompt, each pair once, by principal.
     """
 
     whole: pl.Series
@@ -45,6 +47,7 @@ class Views:
     payload: pl.Series
     table: ShingleTable
     rule: SpanRule
+    senders: pl.DataFrame
 
 
 def whole_texts(system_texts: pl.Series, texts: pl.Series) -> pl.Series:
@@ -93,7 +96,7 @@ def build_views(
     senders = np.bincount(text_rows, minlength=len(whole))
     rule = fit_rule(texts, np.flatnonzero(senders == 1), table)
     skeleton, payload = cut_texts(texts, table, rule)
-    return Views(whole, to_series(skeleton), to_series(payload), table, rule)
+    return Views(whole, to_series(skeleton), to_series(payload), table, rule, pairs)
 
 
 def cut(whole: pl.Series, table: ShingleTable, rule: SpanRule) -> tuple[pl.Series, pl.Series]:
