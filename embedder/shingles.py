@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from embedder.words import code_point_tables, compiled, find_words, mix
 
 SHINGLE_WORDS = 4
+CUT, NUMBERS = -1, -2  # no slots
+NUMBER = np.uint64(1)  # the hash that ``find_words`` gives every number
 _MIN_BITS = 16
 
 
@@ -78,16 +80,22 @@ def scratch(longest):  # type: ignore[no-untyped-def]
 
 @compiled
 def shingle_slots(words, n, mask, slots):  # type: ignore[no-untyped-def]
-    """Slot of the shingle that starts at each of n words; -1 where a boundary or the end cuts it."""
+    """Slot of the shingle that starts at each of n words; CUT where a boundary or the end cuts it.
+
+    Numbers alone, which all have one hash, are no shingle: NUMBERS.
+    """
     hashes, _, _, halves = words
     for i in range(n):
-        mass, j = 0, i
+        mass, j, told = 0, i, False
         h = np.uint64(0x9E3779B97F4A7C15)
         while j < n and mass < 2 * SHINGLE_WORDS and halves[j] > 0:
             h = mix(h * np.uint64(31) + hashes[j])
             mass += halves[j]
+            told |= hashes[j] != NUMBER
             j += 1
-        slots[i] = np.int64(h & mask) if mass >= 2 * SHINGLE_WORDS else -1
+        slots[i] = np.int64(h & mask) if told else NUMBERS
+        if mass < 2 * SHINGLE_WORDS:
+            slots[i] = CUT
 
 
 @compiled

@@ -3,10 +3,11 @@
 People who have never met share phrases ("what is the difference between"), and the larger the traffic, the
 more of them. They share *short* ones: the number of maximal runs of shingles that t principals share falls
 geometrically with the run's length, while a wrapper's run is as long as the wrapper. The null model is that
-geometric law, fitted for a ladder of levels t = 5, 10, 20, ... to the runs of two to five shingles; at each
+geometric law, fitted for a ladder of levels t = 2, 4, 8, ... to the runs of two to five shingles; at each
 level a span counts as skeleton when at most ``false_share`` of the prompts would show so long a run by
 ordinary language alone. More traffic or more uniform language makes the law heavier and the demanded run
-longer.
+longer. Runs with which a part of a text (system prompt, prompt) begins or ends have laws of their own: there
+are fewer of them, and there wrappers stand, so that a head of seven words is told from a phrase.
 
 One constant for all (say, a shingle in 60 prompts) would neither find a family of thirty accounts nor survive
 a larger traffic; a length alone would lose the wrappers of eight words that thousands of accounts send.
@@ -19,10 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.shingles import SHINGLE_WORDS, ShingleTable, TextBuffer, scratch, shingle_slots
+from embedder.shingles import CUT, SHINGLE_WORDS, ShingleTable, TextBuffer, scratch, shingle_slots
 from embedder.words import code_point_tables, compiled, find_words, mix
 
-LOWEST_LEVEL = 5  # fewer principals are not a pool
+LOWEST_LEVEL = 2  # the fewest that share anything; one customer's own prompts are not shared
+INSIDE, START, END = 0, 1, 2  # of a part of a text (system prompt, prompt, window)
+N_PLACES = 3
 _LONGEST_RUN = 64  # histogram's end: longer runs are templates, whatever their length
 
 
@@ -34,8 +37,9 @@ class SpanRule:
     ----------
     levels : (m,) int32, ascending
         Numbers of principals that share a shingle.
-    shortest_run : (m,) int32
-        Consecutive shingles, all at this level, that make a span skeleton (a run of r is r + 3 words long).
+    shortest_run : (3, m) int32
+        Consecutive shingles, all at this level, that make a span skeleton (a run of r is r + 3 words long):
+        inside its part of the text, at its start, at its end.
     """
 
     levels: NDArray[np.int32]
@@ -48,9 +52,18 @@ class SpanRule:
 
 
 @compiled
+def _place(halves, slots, run):  # type: ignore[no-untyped-def]
+    """Where in its part of a text a run of shingles (start, end, words of the text) stands."""
+    start, end, n = run
+    if start == 0 or halves[start - 1] == 0:
+        return START
+    return END if end == n or slots[end] == CUT else INSIDE
+
+
+@compiled
 def _run_histogram(data, offsets, rows, counts, levels, tables, longest):  # type: ignore[no-untyped-def]
-    """Distinct maximal runs by level and length over all texts, the last bin holding all longer ones."""
-    runs = np.zeros((levels.shape[0], _LONGEST_RUN + 1), np.int64)
+    """Distinct maximal runs by place, level and length over all texts; the last bin holds all longer ones."""
+    runs = np.zeros((N_PLACES, levels.shape[0], _LONGEST_RUN + 1), np.int64)
     seen = np.zeros(counts.shape[0], np.uint32)  # bit l: a run of this hash was counted at level l
     words = scratch(longest)
     slots = np.empty(longest + 2, np.int64)
@@ -67,9 +80,11 @@ def _run_histogram(data, offsets, rows, counts, levels, tables, longest):  # typ
                     run += 1
                     h = mix(h * np.uint64(31) + np.uint64(slots[i]))
                 elif run > 0:
+                    place = _place(words[3], slots, (i - run, i, n))
+                    h = mix(h + np.uint64(place))
                     if seen[h & mask] & bit == 0:
                         seen[h & mask] |= bit
-                        runs[level, min(run, _LONGEST_RUN)] += 1
+                        runs[place, level, min(run, _LONGEST_RUN)] += 1
                     run = 0
                     h = np.uint64(run)
     return runs
@@ -86,7 +101,7 @@ def _mark(words, n, slots, counts, levels, shortest, keep):  # type: ignore[no-u
             if i < n and slots[i] >= 0 and counts[slots[i]] >= levels[level]:
                 run += 1
                 continue
-            if run >= shortest[level]:
+            if run > 0 and run >= shortest[_place(halves, slots, (i - run, i, n)), level]:
                 for j in range(i - run, i):
                     keep[j] = True
                 mass, j = 0, i - 1  # the last shingle reaches over the words that follow its start
@@ -159,9 +174,12 @@ def fit_rule(
     )
     n = max(1, len(rows))
     # A phrase that t principals share stands in at least t prompts.
-    shortest = [_demanded_run(row, false_share * n / t) for row, t in zip(runs, levels, strict=True)]
+    shortest = [
+        [_demanded_run(row, false_share * n / t) for row, t in zip(place, levels, strict=True)]
+        for place in runs
+    ]
     # A run shared by more principals is a run shared by fewer, too: it need not be longer.
-    return SpanRule(levels, np.minimum.accumulate(np.array(shortest, np.int32)))
+    return SpanRule(levels, np.minimum.accumulate(np.array(shortest, np.int32), axis=1))
 
 
 def _demanded_run(runs: NDArray[np.int64], accepted: float) -> int:

@@ -39,8 +39,9 @@ def by_shingle(texts, table):
     slot_of = {}
     for text in texts:
         for shingle, slot in zip(plain_shingles(text), slots_of(text, bits), strict=True):
-            assert (shingle is None) == (slot < 0)
-            if shingle is not None:
+            assert {None: -1, (): -2}.get(shingle, slot) == slot
+            assert (slot >= 0) == bool(shingle)
+            if shingle:
                 assert slot_of.setdefault(shingle, slot) == slot
     assert len(set(slot_of.values())) == len(slot_of), "two shingles share a slot: a larger table is needed"
     assert set(np.flatnonzero(table.n_principals).tolist()) <= set(slot_of.values())
@@ -61,8 +62,17 @@ def test_counts_equal_those_of_sets(texts, pairs, min_texts):
 @settings(deadline=None, max_examples=50)
 @given(any_text)
 def test_a_shingle_starts_wherever_four_words_of_any_script_follow(text):
-    assert [slot >= 0 for slot in slots_of(text, 16)] == [
-        shingle is not None for shingle in plain_shingles(text)
+    assert [slot >= 0 for slot in slots_of(text, 16)] == [bool(shingle) for shingle in plain_shingles(text)]
+
+
+def test_numbers_alone_are_no_shingle():
+    assert [slot >= 0 for slot in slots_of("1, 2, 3, 4 and 5", 16)] == [
+        False,
+        True,
+        True,
+        False,
+        False,
+        False,
     ]
 
 

@@ -78,7 +78,10 @@ def folded(word):
 
 
 def plain_shingles(text):
-    """The shingle that starts at each token, a tuple of words; None where a break or the end cuts it."""
+    """The shingle that starts at each token, a tuple of words.
+
+    None where a break or the end cuts it; empty where it is nothing but numbers.
+    """
     tokens, shingles = plain_tokens(text), []
     for i in range(len(tokens)):
         words, halves = [], 0
@@ -87,7 +90,8 @@ def plain_shingles(text):
                 break
             words.append(word)
             halves += half
-        shingles.append(tuple(words) if halves >= 8 else None)
+        said = tuple(words) if set(words) != {"#"} else ()
+        shingles.append(said if halves >= 8 else None)
     return shingles
 
 
@@ -95,23 +99,33 @@ def plain_counts(texts, pairs, min_texts):
     """Principals of each shingle that stands in at least ``min_texts`` texts."""
     senders, places = defaultdict(set), defaultdict(set)
     for row, text in enumerate(texts):
-        for shingle in set(plain_shingles(text)) - {None}:
+        for shingle in set(plain_shingles(text)) - {None, ()}:
             places[shingle].add(row)
             senders[shingle] |= {principal for t, principal in pairs if t == row}
     return {s: len(senders[s]) if len(places[s]) >= min_texts else 0 for s in places}
 
 
+def plain_place(tokens, shingles, run):
+    """0 for a run of shingles inside its part of a text, 1 at its start, 2 at its end."""
+    if run[0] == 0 or tokens[run[0] - 1][3] == 0:
+        return 1
+    return 2 if run[-1] + 1 == len(shingles) or shingles[run[-1] + 1] is None else 0
+
+
 def plain_cut(text, count_of, levels, shortest):
-    """Skeleton and payload by the definition: words in long enough runs of shared shingles, and the rest."""
+    """Skeleton and payload by the definition: words in long enough runs of shared shingles, and the rest.
+
+    ``shortest`` holds, for a run inside its part of the text, at its start and at its end, a run per level.
+    """
     tokens, shingles = plain_tokens(text), plain_shingles(text)
     kept = set()
-    for level, least in zip(levels, shortest, strict=True):
+    for number, level in enumerate(levels):
         run = []
         for i, shingle in enumerate([*shingles, None]):
-            if shingle is not None and count_of.get(shingle, 0) >= level:
+            if shingle and count_of.get(shingle, 0) >= level:
                 run.append(i)
                 continue
-            if len(run) >= least:
+            if run and len(run) >= shortest[plain_place(tokens, shingles, run)][number]:
                 kept.update(run)
                 kept.update(range(run[-1], run[-1] + len(shingles[run[-1]])))
             run = []
