@@ -10,6 +10,8 @@ The truth has a row per request: ``request_id``, ``kind`` ("organic", "benign:â€
   further pieces of a true family that is already listed are neither right nor wrong.
 - Requests without a family, or missing from the run, are noise.
 
+What the ranked list is worth is judged in ``clustering.judgement``.
+
 Everything is exact and does not depend on the order of any frame.
 """
 
@@ -20,21 +22,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-ASKED_FROM = 40
+from clustering.judgement import CAMPAIGN, Match, best_matches, mean, pieces_of, ranking
+
 FLAGGED_UP_TO = 0.05
-_CAMPAIGN = pl.col("kind") == "campaign"
-
-
-@dataclass(frozen=True)
-class Match:
-    """How well one true family was recovered; all in [0, 1]."""
-
-    f1: float
-    precision: float
-    recall: float
 
 
 @dataclass(frozen=True)
@@ -103,32 +95,22 @@ def evaluate(
     """
     listed = _families(families)
     rows = _joined(assignments, truth, requests)
-    matches = best_matches(rows)
-    counted = _counted(listed, rows)
-    flagged = set(listed.filter("flagged")["family_id"].to_list())
+    pieces = pieces_of(rows)
+    matches = best_matches(pieces)
     asked = {name: match for name, match in matches.items() if "/plain:" not in name}
     plain = [match.f1 for name, match in matches.items() if "/plain:" in name]
-    right = counted["right"].to_numpy().astype(np.float64)
-    counted_flagged = counted.filter("flagged")
-    wrong = counted_flagged.filter(~pl.col("right"))
+    flagged = listed.filter("flagged")["family_id"].to_list()
     return Evaluation(
         n_families=listed.height,
         n_flagged=len(flagged),
         n_true_families=len(asked),
-        mean_f1=_mean([match.f1 for match in asked.values()]),
+        mean_f1=mean([match.f1 for match in asked.values()]),
         n_f1_80=sum(match.f1 >= 0.8 for match in asked.values()),
-        plain_f1=_mean(plain),
-        precision_at_10=_mean(right[:10].tolist()) or 0.0,
-        precision_at_20=_mean(right[:20].tolist()) or 0.0,
-        precision_at_50=_mean(right[:50].tolist()) or 0.0,
-        average_precision=average_precision(right, len(matches)),
-        n_flagged_wrong=wrong.height,
-        n_flagged_counted=counted_flagged.height,
-        realised_fdr=wrong.height / max(1, counted_flagged.height),
+        plain_f1=mean(plain),
         campaign_pairwise_f1=_linked(listed, rows),
-        wrong_kinds=_counts(wrong["top_kind"].fill_null("organic")),
         per_family=matches,
-        **_caught(rows, flagged),
+        **_accounts(rows, flagged),
+        **vars(ranking(listed, pieces)),
     )
 
 
@@ -152,29 +134,6 @@ def evaluate_run(run_dir: Path | str, truth_path: Path | str) -> Evaluation:
     return evaluate(assignments, families, _read(truth_file), requests=requests)
 
 
-def best_matches(rows: pl.DataFrame) -> dict[str, Match]:
-    """The best match of every family asked for, by name.
-
-    Parameters
-    ----------
-    rows : a request a row with ``kind``, ``family`` and the found ``family_id``. Of equally good found
-        families the one with the largest id counts, which decides between precision and recall only.
-    """
-    campaign = rows.filter(_CAMPAIGN)
-    true = campaign.group_by("family").agg(n_true=pl.len()).filter(pl.col("n_true") >= ASKED_FROM)
-    found = rows.group_by("family_id").agg(n_found=pl.len())
-    pairs = campaign.drop_nulls("family_id").group_by("family", "family_id").agg(n_both=pl.len())
-    pairs = pairs.join(found, on="family_id").join(true, on="family")
-    pairs = pairs.with_columns(f1=2 * pl.col("n_both") / (pl.col("n_found") + pl.col("n_true")))
-    best = pairs.sort("f1", "family_id").unique("family", keep="last", maintain_order=True)
-    matches = {name: Match(0.0, 0.0, 0.0) for name in sorted(true["family"].to_list())}
-    for name, n_both, n_found, n_true, f1 in best.select(
-        "family", "n_both", "n_found", "n_true", "f1"
-    ).iter_rows():
-        matches[name] = Match(f1, n_both / n_found, n_both / n_true)
-    return matches
-
-
 def pairwise_f1(truth: pl.Series, found: pl.Series) -> float:
     """F1 over the pairs of rows that are together; a null is alone. 0 when there are no pairs."""
     frame = pl.DataFrame({"truth": truth, "found": found})
@@ -184,14 +143,6 @@ def pairwise_f1(truth: pl.Series, found: pl.Series) -> float:
         return float((sizes * (sizes - 1) / 2).sum())
 
     return 2 * n_pairs("truth", "found") / max(1.0, n_pairs("truth") + n_pairs("found"))
-
-
-def average_precision(right: np.ndarray[Any, np.dtype[np.float64]], n_asked: int) -> float | None:
-    """Sum of the precision at each right place of a list, over `n_asked`; at most 1, None if 0 are asked."""
-    if not n_asked:
-        return None
-    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    return min(1.0, float((precision * right).sum()) / n_asked)
 
 
 def _families(families: pl.DataFrame) -> pl.DataFrame:
@@ -225,32 +176,13 @@ def _joined(assignments: pl.DataFrame, truth: pl.DataFrame, requests: pl.DataFra
     )
 
 
-def _counted(listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The ranked families that count (of a true family, the first piece), with what they mostly hold."""
-    campaign, other = rows.filter(_CAMPAIGN), rows.filter(~_CAMPAIGN)
-    share = rows.drop_nulls("family_id").group_by("family_id").agg(share=_CAMPAIGN.mean())
-    kinds = other.group_by("family_id").agg(top_kind=pl.col("kind").mode().min())
-    hits = campaign.group_by("family_id").agg(hit=pl.col("family").mode().min())
-    ranked = listed.sort("rank").select("family_id", "flagged")
-    for part in (share, kinds, hits):
-        ranked = ranked.join(part, on="family_id", how="left", maintain_order="left")
-    right = pl.col("share").fill_null(0.0) >= 0.5
-    key = pl.when(right).then("true " + pl.col("hit")).otherwise("found " + pl.col("family_id"))
-    return ranked.with_columns(right=right, key=key).unique("key", keep="first", maintain_order=True)
-
-
-def _caught(rows: pl.DataFrame, flagged: set[str]) -> dict[str, Any]:
-    """What the flagged families catch: shares of campaign requests and of accounts."""
-    rows = rows.with_columns(caught=pl.col("family_id").is_in(list(flagged)).fill_null(False))
-    campaign = rows.filter(_CAMPAIGN)
-    bad = set(campaign["account_id"].to_list())
-    named = set(rows.filter("caught")["account_id"].to_list())
-    by_group = campaign.group_by("group").agg(share=pl.col("caught").mean()).sort("group")
+def _accounts(rows: pl.DataFrame, flagged: list[str]) -> dict[str, Any]:
+    """Accounts with a request in a flagged family against those of campaigns."""
+    bad = set(rows.filter(CAMPAIGN)["account_id"].to_list())
+    named = set(rows.filter(pl.col("family_id").is_in(flagged).fill_null(False))["account_id"].to_list())
     return {
-        "campaign_requests_flagged": _mean(campaign["caught"].cast(pl.Float64).to_list()),
         "account_precision": len(bad & named) / max(1, len(named)),
         "account_recall": len(bad & named) / len(bad) if bad else None,
-        "per_campaign": dict(by_group.iter_rows()),
     }
 
 
@@ -259,16 +191,7 @@ def _linked(listed: pl.DataFrame, rows: pl.DataFrame) -> float | None:
         return None
     campaigns = listed.select("family_id", pl.col("campaign_id").cast(pl.String))
     joined = rows.join(campaigns, on="family_id", how="left", maintain_order="left")
-    return pairwise_f1(joined.select(pl.when(_CAMPAIGN).then("group"))["group"], joined["campaign_id"])
-
-
-def _counts(values: pl.Series) -> dict[str, int]:
-    counts = pl.DataFrame({"kind": values}).group_by("kind").len()
-    return dict(counts.sort(["len", "kind"], descending=[True, False]).iter_rows())
-
-
-def _mean(values: list[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+    return pairwise_f1(joined.select(pl.when(CAMPAIGN).then("group"))["group"], joined["campaign_id"])
 
 
 def _require(frame: pl.DataFrame, name: str, columns: tuple[str, ...]) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clustering.evaluation import Match, average_precision, best_matches, evaluate, evaluate_run, pairwise_f1
+from clustering.evaluation import evaluate, evaluate_run, pairwise_f1
+from clustering.judgement import Match, average_precision, best_matches, pieces_of
 
 # (kind, group, family, found family, account, how many); accounts are numbered within a row of the table.
 Part = tuple[str, str | None, str | None, str | None, str, int]
@@ -99,7 +100,7 @@ def test_ties_are_settled_by_content() -> None:
     ]
     assignments, truth, requests = frames(parts)
     rows = requests.join(truth, on="request_id").join(assignments, on="request_id")
-    assert best_matches(rows) == {"g/t": Match(0.5, 0.5, 0.5)}
+    assert best_matches(pieces_of(rows)) == {"g/t": Match(0.5, 0.5, 0.5)}
     families = pl.DataFrame({"family_id": ["A", "B"], "rank": [2, 1], "q_value": [0.0, 0.0]})
     figures = evaluate(assignments, families, truth, requests=requests)
     assert figures.average_precision == 1.0
