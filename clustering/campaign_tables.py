@@ -40,6 +40,8 @@ def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Dat
             p_value=(pl.col("p_value").min() * pl.len()).clip(upper_bound=1.0),
             n_families=pl.len(),
             family_ids=pl.col("family_id"),
+            capabilities=_by_requests("capability"),
+            patterns=_by_requests("pattern"),
         )
         .join(counts, on="campaign_id", how="left", maintain_order="left")
         .with_columns(rank=pl.int_range(1, pl.len() + 1))
@@ -47,6 +49,11 @@ def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Dat
     p = np.append(table["p_value"].to_numpy(), others)
     q = false_discovery_control(p)[: table.height] if len(p) else p
     return table.with_columns(q_value=q).select(CAMPAIGNS.names()).cast(CAMPAIGNS)
+
+
+def _by_requests(column: str) -> pl.Expr:
+    """Values of a group's families, those of most requests first."""
+    return pl.col(column).sort_by("n_requests", descending=True).drop_nulls().unique(maintain_order=True)
 
 
 def account_scores(found: CampaignAccounts, corpus: Corpus) -> pl.DataFrame:

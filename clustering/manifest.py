@@ -14,7 +14,7 @@ from clustering.stages import Clock
 from clustering.tables import SCHEMA_VERSION
 from embedder import Corpus, Encoder
 
-RECIPE = 1  # raise it when the same log gives other tables: finished runs are then no longer the same run
+RECIPE = 2  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
 _INDIFFERENT = ("columns", "force", "threads")  # say where the requests lie or how the run is done

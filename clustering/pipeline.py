@@ -15,11 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.assign import save_assigner
-from clustering.campaign_tables import accounts_table, campaigns_table
-from clustering.evidence import Evidence, weigh
-from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
+from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
+from clustering.evidence import weigh
+from clustering.families import Families, FamilySettings, find_families
+from clustering.findings import Findings, first_findings, follow_pools
 from clustering.manifest import fingerprint, manifest
+from clustering.observed import Observed, observe
 from clustering.projection import project
+from clustering.registry import load_registry
 from clustering.report import write_report
 from clustering.results import MANIFEST, Run
 from clustering.run_directory import (
@@ -33,10 +36,10 @@ from clustering.run_directory import (
 )
 from clustering.run_settings import RunSettings
 from clustering.run_tables import assignments_table, families_table, map_table, prompts_table, slots_table
-from clustering.signals import Traffic
 from clustering.stages import Clock, Progress
 from clustering.tables import REJECTED
 from clustering.templates import Template, family_template, variants_of
+from clustering.wording import coverage_columns, read_wording
 from embedder import (
     Corpus,
     Encoder,
@@ -128,11 +131,11 @@ class _Work:
     def write(self, name: str, frame: pl.DataFrame) -> None:
         frame.write_parquet(self.folder / f"{name}.parquet")
 
-    def embed_texts(self, stage: str) -> Callable[[pl.Series], NDArray[np.float32]]:
+    def embed_texts(self, stage: str) -> Callable[[Sequence[str]], NDArray[np.float32]]:
         """A function from texts to unit vectors that tells `stage` how far it is."""
         cache = VectorCache(default_cache_dir() / "vectors")
         return lambda texts: embed(
-            texts.to_list(),
+            texts,
             None,
             self.encoder,
             cache=cache,
@@ -142,7 +145,7 @@ class _Work:
     def embed_rows(self, views: Views, stage: str) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
         """The same for rows of the whole view."""
         embed_texts = self.embed_texts(stage)
-        return lambda rows: embed_texts(views.whole[rows])
+        return lambda rows: embed_texts(views.whole[rows].to_list())
 
 
 def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
@@ -165,7 +168,7 @@ def _read(paths: Sequence[str | Path], settings: RunSettings, clock: Clock) -> C
 
 
 def _write_tables(work: _Work) -> None:
-    """Every stage from the corpus to the map, each table written as soon as it is known."""
+    """Every stage from the corpus to the map."""
     corpus, settings, clock = work.corpus, work.settings, work.clock
     work.write("rejected", corpus.rejected.cast(REJECTED))
     with clock.stage("views"):
@@ -174,20 +177,18 @@ def _write_tables(work: _Work) -> None:
         family_settings = FamilySettings(settings.min_family, settings.seed, settings.threads)
         embed_rows = work.embed_rows(views, "families")
         families = find_families(corpus.prompts, views, embed_rows, settings=family_settings)
-        assignments = assignments_table(corpus, families)
-        work.write("assignments", assignments)
-        work.write("prompts", prompts_table(corpus, views, families))
-        save_assigner(work.folder, views, families)
     with clock.stage("templates"):
         templates = _templates(views, families, clock)
-        work.write("slots", slots_table(corpus, families, templates))
     with clock.stage("signals"):
-        evidence = _evidence(work, views, families, templates)
-        ranked = families_table(corpus, families, templates, evidence)
-        work.write("families", ranked)
-        work.write("campaigns", campaigns_table(ranked, assignments))
-        work.write("accounts", accounts_table(ranked, assignments))
+        observed = observe(corpus, views, families, templates=templates, encode=work.embed_texts("signals"))
+        found = _weighed(work, observed, views)
+    with clock.stage("campaigns"):
+        embed_rows = work.embed_rows(views, "campaigns")
+        found = follow_pools(found, corpus.prompts, embed_rows, settings=settings)
+    with clock.stage("tables"):
+        _write_findings(work, views, found)
     with clock.stage("map"):
+        families = found.observed.families
         embed_rows = work.embed_rows(views, "map")
         projection = project(families.labels, embed_rows, seed=settings.seed, threads=settings.threads)
         work.write("map", map_table(corpus, families, projection))
@@ -204,53 +205,27 @@ def _templates(views: Views, families: Families, clock: Clock) -> list[Template]
     return templates
 
 
-def _evidence(work: _Work, views: Views, families: Families, templates: list[Template]) -> Evidence:
-    requests = work.corpus.requests
-    prompts = requests["prompt_row"].to_numpy().astype(np.int64)
-    hours = requests["timestamp"].dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy() / 3.6e9
-    traffic = Traffic(
-        prompts,
-        requests["principal_row"].to_numpy().astype(np.int64),
-        hours,
-        families.labels[prompts],
-        len(families.ids),
+def _weighed(work: _Work, observed: Observed, views: Views) -> Findings:
+    """Signals, scores and the first campaigns."""
+    akin = variants_of(views.whole[observed.families.medoids].to_list(), views.rule.ordinary_words)
+    elicited = read_wording(observed).elicited
+    evidence = weigh(observed, elicited.signal, akin=akin, seed=work.settings.seed)
+    return first_findings(observed, evidence, load_registry(work.settings.registry), akin=akin)
+
+
+def _write_findings(work: _Work, views: Views, found: Findings) -> None:
+    """Every table that families, their campaigns and accounts are read from."""
+    corpus, observed = work.corpus, found.observed
+    families = observed.families
+    assignments = assignments_table(corpus, families)
+    work.write("assignments", assignments)
+    work.write("prompts", prompts_table(corpus, views, families))
+    work.write("slots", slots_table(corpus, families, observed.templates))
+    save_assigner(work.folder, views, families)
+    described = coverage_columns(
+        observed, read_wording(observed), found.signals, groups=found.groups, seed=work.settings.seed
     )
-    weights = work.corpus.prompts["n_requests"].to_numpy()
-    fillers = [[_frequencies(slot, weights[t.rows]) for slot in t.fillers] for t in templates]
-    return weigh(
-        traffic,
-        fillers,
-        (_payloads(views.whole, families, templates), work.embed_texts("signals")),
-        akin=variants_of(views.whole[families.medoids].to_list(), views.rule.ordinary_words),
-        templated=families.views == 0,
-        seed=work.settings.seed,
-    )
-
-
-def _payloads(whole: pl.Series, families: Families, templates: list[Template]) -> pl.Series:
-    """What each prompt says beyond its family's skeleton; the whole text where the family has none.
-
-    Null where a member was not read for the template.
-    """
-    filled = pl.DataFrame(
-        [
-            (int(row), "\n".join(slot[place] for slot in template.fillers))
-            for template in templates
-            for place, row in enumerate(template.rows)
-        ],
-        schema={"row": pl.Int64, "filled": pl.String},
-        orient="row",
-    )
-    rows = pl.DataFrame({"row": np.arange(len(whole))}).join(
-        filled, on="row", how="left", maintain_order="left"
-    )
-    n_views = len(VIEW_NAMES)  # stands for no view: label -1 takes the last
-    by_skeleton = np.append(families.views, np.uint8(n_views))[families.labels] == 0
-    return rows["filled"].zip_with(pl.Series(by_skeleton), whole)
-
-
-def _frequencies(fillers: list[str], weights: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Requests per value of a slot; distinct prompts would fill a small grid up and look even by chance."""
-    said = np.array([filler != "" for filler in fillers])
-    _, value = np.unique(np.array(fillers, dtype=object)[said], return_inverse=True)
-    return np.bincount(value, weights=weights[said]).astype(np.int64)
+    ranked = families_table(corpus, found, described)
+    work.write("families", ranked)
+    work.write("campaigns", campaigns_table(ranked, assignments))
+    work.write("accounts", accounts_table(ranked, assignments, account_scores(found.accounts, corpus)))

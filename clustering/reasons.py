@@ -1,70 +1,55 @@
-"""Evidence in sentences: why a family is high in the queue, or what plain story explains it."""
+"""Evidence in sentences: why a family is high in the queue, and what speaks against it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from clustering.findings import Findings
+from clustering.scores import FLAG_LEVEL
+from clustering.signals import SIGNALS
 
-from clustering.evidence import Evidence
-from clustering.scores import COORDINATION, FLAG_LEVEL, POOL, STRUCTURE
-
-_TELLING = {
-    "exchangeability": "Any account could have sent any request: the accounts' subjects differ as little "
-    "as a dispatcher's would (intraclass correlation {effect:.2f}).",
-    "load_dispersion": "The accounts carry even loads, as a work queue deals them "
-    "(variance over mean {effect:.2f}).",
-    "one_clock": "All accounts run by one clock: their hours differ as little as a dispatcher's would "
-    "(intraclass correlation {effect:.2f}).",
-    "hour_flatness": "Requests keep no one's waking hours "
-    "(resultant of the hours {effect:.2f}; 0 is round the clock).",
-    "comembership": "Its accounts come back in another family: {effect:.0%} of them, far beyond chance.",
-    "devotion": "Its accounts do little else: {effect:.0%} of what they send belongs to it.",
-    "union_efficiency": "Each account breaks new ground instead of sending what others sent "
-    "(union efficiency {effect:.2f}).",
-    "slot_evenness": "Values are used equally often, not as people pick favourites "
-    "(dispersion {effect:.2f}; chance is 1).",
-    "repetition": "The same prompt is sampled again and again: {effect:.1f} times by an account in the mean.",
-    "principals": "The load is on many shoulders: {effect:.0f} accounts or organisations in effect.",
-}
-_BENIGN = {
-    "principals": "Few customers: nearly all requests come from four accounts or organisations, or fewer.",
-    "union_efficiency": "Everyone sends the same prompts, "
-    "as a benchmark, a class or a popular question makes them do.",
-    "exchangeability": "A shared tool: each account keeps to its own subjects "
-    "(intraclass correlation {effect:.2f}).",
-    "load_dispersion": "People's uneven use: a few accounts send most of it "
-    "(variance over mean {effect:.1f}).",
-    "one_clock": "Each account keeps hours of its own, as people and scheduled jobs do "
-    "(intraclass correlation {effect:.2f}).",
-    "devotion": "Used now and then: it is {effect:.0%} of what its accounts send.",
-    "hour_flatness": "It keeps people's waking hours.",
-}
 _CONTRARY = 0.5  # a p-value above it speaks for the null, as far as a null can be spoken for
 _CHANCE = "Strong signs, but among {n_families} families not beyond what chance brings up now and then."
 _UNKNOWN = "Not distinguishable with what this log has: too few accounts, times or distinct prompts to tell."
+_KNOWN = "Known: {kind} \u201c{name}\u201d of the registry ({source})."
+_POOLED = "Weighed together with {n_linked} other families that share its accounts."
 
 
-def family_reasons(evidence: Evidence, family: int) -> list[str]:
+def family_reasons(found: Findings, family: int) -> list[str]:
     """Sentences for what speaks for one hand behind a family, most telling first."""
-    order = [POOL, *COORDINATION, *STRUCTURE]
-    telling = [name for name in order if evidence.signals[name].p_value[family] <= FLAG_LEVEL]
-    telling.sort(key=lambda name: (name == POOL, evidence.signals[name].p_value[family]))
-    sentences = [_sentence(_TELLING, evidence, name, family) for name in telling]
-    n_linked = int((evidence.groups == evidence.groups[family]).sum())
-    if evidence.pooled[family]:
-        sentences.insert(0, f"Weighed together with {n_linked - 1} other families that share its accounts.")
+    followed = found.followed[family]
+    if followed is not None:
+        return [followed]
+    p = {name: float(signal.p_value[family]) for name, signal in found.signals.items()}
+    telling = [name for name, words in SIGNALS.items() if words.telling and p.get(name, 1.0) <= FLAG_LEVEL]
+    telling.sort(key=lambda name: (SIGNALS[name].aspect == "", p[name]))
+    sentences = [_sentence(SIGNALS[name].telling, found, name, family) for name in telling]
+    if found.pooled[family]:
+        n_linked = int((found.groups == found.groups[family]).sum()) - 1
+        sentences.insert(0, _POOLED.format(n_linked=n_linked))
     return sentences
 
 
-def benign_explanation(evidence: Evidence, family: int) -> str:
-    """The plainest story of a family that is not flagged: the first sign of people that its signals show."""
-    if evidence.p_values[family] <= FLAG_LEVEL:
-        return _CHANCE.format(n_families=len(evidence.p_values))
-    for name in _BENIGN:
-        p = evidence.signals[name].p_value[family]
-        if p > (FLAG_LEVEL if name == POOL else _CONTRARY):
-            return _sentence(_BENIGN, evidence, name, family)
-    return _UNKNOWN
+def benign_explanation(found: Findings, family: int) -> str:
+    """The plainest story of a family that is not flagged.
+
+    Its entry in the registry; else what speaks most for people among the aspects, and how much of it chance
+    explains.
+    """
+    known = found.known[family]
+    if known is not None:
+        return _KNOWN.format(kind=known.kind, name=known.name, source=known.source)
+    if found.p_values[family] <= FLAG_LEVEL:
+        return _CHANCE.format(n_families=len(found.p_values))
+    told = [name for name, words in SIGNALS.items() if words.benign and name in found.signals]
+    p = {name: float(found.signals[name].p_value[family]) for name in told}
+    conditions = [n for n in told if SIGNALS[n].aspect == "" and p[n] > FLAG_LEVEL and n != "step_adoption"]
+    if conditions:
+        return _sentence(SIGNALS[conditions[0]].benign, found, conditions[0], family)
+    people = [name for name in told if p[name] > _CONTRARY]
+    if not people:
+        return _UNKNOWN
+    strongest = max(people, key=lambda name: p[name])
+    return _sentence(SIGNALS[strongest].benign, found, strongest, family)
 
 
-def _sentence(sentences: Mapping[str, str], evidence: Evidence, name: str, family: int) -> str:
-    return sentences[name].format(effect=float(evidence.signals[name].effect[family]))
+def _sentence(sentence: str, found: Findings, name: str, family: int) -> str:
+    return sentence.format(effect=float(found.signals[name].effect[family]))

@@ -21,6 +21,8 @@ class RunSettings:
         None takes all that are free.
     columns
         Pairs (name, path): where a column is, when its name is another.
+    registry
+        File of known-benign templates, beside the packaged ones; see ``clustering.registry``.
     force
         Replace a run directory that is there.
 
@@ -35,6 +37,7 @@ class RunSettings:
     seed: int = 0
     threads: int | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    registry: str | None = None
     force: bool = False
 
     def __post_init__(self) -> None:

@@ -9,61 +9,67 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.campaigns import campaign_ids
-from clustering.evidence import Evidence
 from clustering.families import VIEW_NAMES, Families
+from clustering.findings import Findings
 from clustering.projection import Projection
 from clustering.reasons import benign_explanation, family_reasons
-from clustering.scores import FLAG_LEVEL, q_values, ranked
-from clustering.tables import ASSIGNMENTS, FAMILIES, MAP, PROMPTS, SLOTS
+from clustering.scores import aspect_deviates, ranked
+from clustering.signals.catalogue import aspects
+from clustering.tables import ASPECT_PREFIX, ASSIGNMENTS, FAMILIES, MAP, P_SUFFIX, PROMPTS, SLOTS
 from clustering.templates import Template
 from embedder import Corpus, Views
 
 MAX_FILLERS = 1_000  # of a slot that are listed
 
 
-def families_table(
-    corpus: Corpus, families: Families, templates: Sequence[Template], evidence: Evidence
-) -> pl.DataFrame:
+def families_table(corpus: Corpus, found: Findings, described: pl.DataFrame) -> pl.DataFrame:
     """One row per family, in rank order.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    found : Findings
+    described : DataFrame of f rows
+        See ``clustering.wording.coverage_columns``.
 
     Raises
     ------
     RuntimeError
         Two families have one id: their contents have the same hash.
     """
+    families, templates, flagged = found.observed.families, found.observed.templates, found.flagged
     _refuse_twins(families, templates)
     n = len(families.ids)
-    p = evidence.p_values
-    q = q_values(p)
-    flagged = q <= FLAG_LEVEL
+    benign = [None if flagged[f] else benign_explanation(found, f) for f in range(n)]
     frame = pl.DataFrame(
         {
             "label": np.arange(n),
             "family_id": families.ids,
-            "score": evidence.scores,
-            "p_value": p,
-            "q_value": q,
+            "score": found.scores,
+            "p_value": found.p_values,
+            "q_value": found.q_values,
             "flagged": flagged,
             "view": [VIEW_NAMES[view] for view in families.views],
             "template": [template.text for template in templates],
             "medoid_prompt": corpus.prompts["prompt"][families.medoids],
-            "campaign_id": pl.Series(campaign_ids(families.ids, evidence.groups, flagged), dtype=pl.String),
-            "benign_explanation": pl.Series(
-                [None if flagged[f] else benign_explanation(evidence, f) for f in range(n)], dtype=pl.String
-            ),
-            "reasons": pl.Series([family_reasons(evidence, f) for f in range(n)], dtype=pl.List(pl.String)),
-            **{
-                column: pl.Series(values).fill_nan(None)
-                for name, signal in evidence.signals.items()
-                for column, values in ((name, signal.effect), (name + "_p", signal.p_value))
-            },
+            "campaign_id": pl.Series(campaign_ids(families.ids, found.groups, flagged), dtype=pl.String),
+            "benign_explanation": pl.Series(benign, dtype=pl.String),
+            "reasons": pl.Series([family_reasons(found, f) for f in range(n)], dtype=pl.List(pl.String)),
+            **_evidence_columns(found),
         }
-    )
+    ).hstack(described)
     frame = frame.join(_counts(corpus, families), on="label", how="left", maintain_order="left")
-    missing = [
-        pl.lit(None, dtype).alias(name) for name, dtype in FAMILIES.items() if name not in frame.columns
-    ]
-    return ranked(frame.with_columns(missing)).select(FAMILIES.names()).cast(FAMILIES)
+    return ranked(frame).select(FAMILIES.names()).cast(FAMILIES)
+
+
+def _evidence_columns(found: Findings) -> dict[str, pl.Series]:
+    """Aspects and signals; what was not measured is null."""
+    columns = {
+        ASPECT_PREFIX + name: row for name, row in zip(aspects(), aspect_deviates(found.signals), strict=True)
+    }
+    for name, signal in found.signals.items():
+        columns[name], columns[name + P_SUFFIX] = signal.effect, signal.p_value
+    return {name: pl.Series(values).fill_nan(None) for name, values in columns.items()}
 
 
 def _refuse_twins(families: Families, templates: Sequence[Template]) -> None:

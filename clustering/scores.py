@@ -1,29 +1,33 @@
 """From signals to one p-value per family, a q-value, and the analyst's order.
 
 No single signal is safe: a benchmark deals even loads, a class is devoted, a cron job keeps flat hours, a
-menu of fill-ins is exchangeable. So a family must show *several* signs of one hand at once, and a swept
-space:
+menu of fill-ins is exchangeable. So a family is weighed from several *aspects* (``signals.catalogue``): the
+accounts' subjects, loads, hours, company and devotion, the sweep, and what the text asks for. Each aspect
+gives one p-value, its signals' smallest times their number (Bonferroni), and from it a normal deviate, cut
+to [-1, 3]: no aspect alone carries a family, and what speaks for people counts against it. The sum is
+tested against its exact distribution where every aspect's null model holds (Stouffer 1949 with cut
+deviates; the cuts make the law discrete at its ends, and it is computed by convolution). What was not
+measured speaks for nobody: it adds nothing, and the law stays that of all aspects.
 
-- coordination: partial conjunction of the six signs of one hand (exchangeability, load equality, one clock,
-  flat hours, co-membership, devotion). With m of them measured and sorted, p = (m - 2) p_(3) tests "fewer
-  than three are real" (Benjamini and Heller 2008, Biometrics 64(4), eq. 2). With fewer than three measured,
-  the log cannot tell, and p = 1.
-- structure: the space is swept without repeats (union efficiency), evenly (slot evenness), or one point of it
-  again and again (repetition); Bonferroni.
+Two conditions must hold beside it, and the largest of the three p-values counts:
+
+- structure: the space is swept without repeats (union efficiency), evenly (slot evenness, grid balance), or
+  one point of it again and again (repetition); Bonferroni.
 - a pool: more than four principals.
 
-The largest of the three counts, so each must hold. Volume is no evidence; it orders ties.
+Look-alikes break the null model of an aspect or two; what keeps them out is that they show people in the
+others. Volume is no evidence; it orders ties.
 
-The score orders the queue, flagged or not. There the signs of one hand are added as normal deviates
-(Stouffer), each cut to [-1, 3]: no sign alone carries a family, and what speaks for people counts against it,
-but less, because a campaign need not show every sign (on simulated traffic the ranking is flat in the lower
-cut from -1 to 0, and worse at -2 and -3).
-Cauchy's combination and Fisher's would let one sign that a look-alike shares outvote four that it does not.
+Tried and dropped: a partial conjunction of three single signs (Benjamini and Heller 2008, Biometrics 64(4)),
+which asks as much of the third best sign as of the first and flags a quarter of the campaigns that act like
+people; Cauchy's and Fisher's combinations, which let one sign that a look-alike shares outvote four that it
+does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -31,20 +35,13 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, norm
 
 from clustering.signals import Signal
+from clustering.signals.catalogue import aspects
 
 FLAG_LEVEL = 0.05
-COORDINATION = (
-    "exchangeability",
-    "load_dispersion",
-    "one_clock",
-    "hour_flatness",
-    "comembership",
-    "devotion",
-)
-STRUCTURE = ("union_efficiency", "slot_evenness", "repetition")
+STRUCTURE = ("union_efficiency", "slot_evenness", "grid_balance", "repetition")
 POOL = "principals"
-_N_CONJOINED = 3
-_DEVIATES = (-1.0, 3.0)  # a sign counts for one in a thousand at most
+_LOW, _HIGH = -1.0, 3.0  # an aspect counts for one in a thousand at most
+_STEP = 1e-3  # of the deviates, in the law of their sum
 
 
 def combined_p_values(
@@ -54,7 +51,8 @@ def combined_p_values(
 
     Parameters
     ----------
-    signals : mapping of the names in COORDINATION, STRUCTURE and POOL
+    signals : mapping of names of the catalogue
+        One that is not there was not measured.
     looks : (f,) int64 or int
         How many times one hand was looked for (Bonferroni).
 
@@ -62,38 +60,67 @@ def combined_p_values(
     -------
     (f,) float64 in [0, 1]
     """
-    coordination = np.minimum(1.0, looks * coordination_p_values(signals))
-    return np.asarray(np.maximum(_gates(signals), coordination))
+    return np.asarray(np.maximum(_conditions(signals), np.minimum(1.0, looks * one_hand_p_values(signals))))
 
 
 def scores(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
-    """-log10 of the normal law's upper tail at the sum of the signs' deviates, or of the gates' p if larger.
-
-    An unmeasured sign speaks for nobody: it adds nothing to the sum of six.
-    """
-    p = np.stack([signals[name].p_value for name in COORDINATION])
-    deviates = np.clip(norm.isf(p), *_DEVIATES)
-    one_hand = norm.sf(np.nansum(deviates, axis=0) / np.sqrt(len(COORDINATION)))
-    return np.asarray(-np.log10(np.maximum(_gates(signals), one_hand)) + 0.0)
+    """-log10 of the p-value of one look, (f,) float64: 0 upwards."""
+    return np.asarray(-np.log10(combined_p_values(signals)) + 0.0)
 
 
-def _gates(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
-    """p of "no swept space, or no pool"."""
-    structure = partial_conjunction([signals[name].p_value for name in STRUCTURE], 1)
-    return np.maximum(np.nan_to_num(signals[POOL].p_value, nan=1.0), structure)
+def one_hand_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """p-value of "the accounts are many hands", from the sum of the aspects' deviates; (f,) float64."""
+    deviates = aspect_deviates(signals)
+    return sum_p_values(np.nansum(deviates, axis=0), len(deviates))
 
 
-def coordination_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
-    """p-value of "fewer than three signs of one hand are real" per group."""
-    return partial_conjunction([signals[name].p_value for name in COORDINATION], _N_CONJOINED)
+def aspect_deviates(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """Cut normal deviate of every aspect, (aspects, f) float64, in their order; NaN: not measured."""
+    n = len(next(iter(signals.values())).p_value)
+    rows = [
+        bonferroni([signals[s].p_value for s in names if s in signals], n) for names in aspects().values()
+    ]
+    return np.asarray(np.clip(norm.isf(np.stack(rows)), _LOW, _HIGH))
 
 
-def partial_conjunction(p_values: Sequence[NDArray[np.float64]], at_least: int) -> NDArray[np.float64]:
-    """p-value of "fewer than ``at_least`` alternatives hold" per column; NaN entries are not counted."""
-    table = np.sort(np.stack(p_values), axis=0)  # NaN last
+def bonferroni(p_values: Sequence[NDArray[np.float64]], n: int) -> NDArray[np.float64]:
+    """Smallest p-value of each of n columns times the number of those measured; NaN where none is."""
+    table = np.stack([np.full(n, np.nan), *p_values])
     measured = (~np.isnan(table)).sum(axis=0)
-    corrected = (measured - at_least + 1) * table[at_least - 1]
-    return np.where(measured >= at_least, np.minimum(corrected, 1.0), 1.0)
+    smallest = np.fmin.reduce(table, axis=0)
+    return np.asarray(np.minimum(1.0, measured * smallest))
+
+
+def sum_p_values(sums: NDArray[np.float64], n_aspects: int) -> NDArray[np.float64]:
+    """Chance that n independent cut deviates add up to at least so much, (f,) float64."""
+    tail = _tail(n_aspects)
+    place = np.ceil((sums - n_aspects * _LOW) / _STEP - 0.5).astype(np.int64)
+    return tail[np.clip(place, 0, len(tail) - 1)]
+
+
+@cache
+def _tail(n_aspects: int) -> NDArray[np.float64]:
+    """Upper tail of the sum of n cut deviates, on a grid from n * LOW in steps."""
+    from scipy.signal import fftconvolve
+
+    grid = np.arange(_LOW, _HIGH + _STEP / 2, _STEP)
+    inner = norm.sf((grid[:-1] + grid[1:]) / 2)
+    one = -np.diff(np.concatenate([[1.0], inner, [0.0]]))
+    law = np.ones(1)
+    for _ in range(n_aspects):
+        law = np.maximum(fftconvolve(law, one), 0.0)
+    smallest = norm.sf(_HIGH) ** n_aspects  # below it the transform's rounding would speak
+    tail = np.maximum(np.cumsum(law[::-1])[::-1], smallest)
+    tail.flags.writeable = False
+    return np.asarray(np.minimum(tail, 1.0))
+
+
+def _conditions(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """p of "no swept space, or no pool"; 1 where that was not measured."""
+    n = len(next(iter(signals.values())).p_value)
+    structure = bonferroni([signals[name].p_value for name in STRUCTURE if name in signals], n)
+    pool = signals[POOL].p_value if POOL in signals else np.full(n, np.nan)
+    return np.asarray(np.maximum(np.nan_to_num(pool, nan=1.0), np.nan_to_num(structure, nan=1.0)))
 
 
 def q_values(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

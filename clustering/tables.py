@@ -10,7 +10,12 @@ from __future__ import annotations
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
-SCHEMA_VERSION = 1
+from clustering.signals import SIGNALS
+from clustering.signals.catalogue import aspects
+
+SCHEMA_VERSION = 2
+P_SUFFIX = "_p"
+ASPECT_PREFIX = "aspect_"
 
 TIME = pl.Datetime("us", "UTC")
 
@@ -23,7 +28,7 @@ _FAMILIES: Columns = {
     "p_value": pl.Float64,
     "q_value": pl.Float64,  # Benjamini-Hochberg over the run's families
     "flagged": pl.Boolean,  # q_value <= 0.05
-    "view": pl.String,  # "whole" or "skeleton" or "single": where the family was found
+    "view": pl.String,  # "skeleton", "whole", "single" or "pool": where the family was found
     "n_requests": pl.Int64,
     "n_prompts": pl.Int64,
     "n_accounts": pl.Int64,
@@ -32,37 +37,22 @@ _FAMILIES: Columns = {
     "last_seen": TIME,
     "template": pl.String,  # skeleton with slots as {slot_1}, {slot_2}, ...
     "medoid_prompt": pl.String,
-    "capability": pl.String,  # null until patterns are computed
-    "pattern": pl.String,
-    "pattern_match": pl.Float64,
-    "coverage_breadth": pl.Float64,
-    "coverage_depth": pl.Float64,
-    "coverage_evenness": pl.Float64,
-    "coverage_efficiency": pl.Float64,
+    "capability": pl.String,  # largest of its capability profile
+    "pattern": pl.String,  # closest of the pattern library, null where too little was measured
+    "pattern_match": pl.Float64,  # how close, in [0, 1]
+    "pattern_hostile": pl.Boolean,  # whether that pattern is one of extraction
+    "coverage_breadth": pl.Float64,  # areas of ordinary use that it touches, effective number
+    "coverage_depth": pl.Float64,  # share of the sweep's estimated full size that was sent
+    "coverage_evenness": pl.Float64,  # entropy over its maximum
+    "coverage_efficiency": pl.Float64,  # share of the second half of its requests that broke new ground
+    "coverage_full_size": pl.Float64,  # estimated prompts of the whole sweep; null where unidentified
     "campaign_id": pl.String,
     "benign_explanation": pl.String,
     "reasons": pl.List(pl.String),  # one sentence each, most telling first
+    # A deviate in [-1, 3] per aspect, positive for one hand, negative for people. Null: not measured.
+    **{ASPECT_PREFIX + name: pl.Float64 for name in aspects()},
     # Two columns per signal: the effect a person reads, and its p-value. Null: no evidence in this log.
-    "principals": pl.Float64,
-    "principals_p": pl.Float64,
-    "union_efficiency": pl.Float64,
-    "union_efficiency_p": pl.Float64,
-    "exchangeability": pl.Float64,
-    "exchangeability_p": pl.Float64,
-    "load_dispersion": pl.Float64,
-    "load_dispersion_p": pl.Float64,
-    "hour_flatness": pl.Float64,
-    "hour_flatness_p": pl.Float64,
-    "one_clock": pl.Float64,
-    "one_clock_p": pl.Float64,
-    "slot_evenness": pl.Float64,
-    "slot_evenness_p": pl.Float64,
-    "repetition": pl.Float64,
-    "repetition_p": pl.Float64,
-    "comembership": pl.Float64,
-    "comembership_p": pl.Float64,
-    "devotion": pl.Float64,
-    "devotion_p": pl.Float64,
+    **{column: pl.Float64 for name in SIGNALS for column in (name, name + P_SUFFIX)},
 }
 FAMILIES = pl.Schema(_FAMILIES)
 
@@ -103,7 +93,10 @@ _CAMPAIGNS: Columns = {
     "campaign_id": pl.String,
     "rank": pl.Int64,  # by its first family
     "score": pl.Float64,  # largest of its families'
-    "q_value": pl.Float64,  # smallest of its families'
+    "p_value": pl.Float64,  # smallest of its families' times their number
+    "q_value": pl.Float64,  # Benjamini-Hochberg over campaigns and the families of none
+    "capabilities": pl.List(pl.String),  # of its families, most requests first
+    "patterns": pl.List(pl.String),
     "n_families": pl.Int64,
     "n_requests": pl.Int64,
     "n_accounts": pl.Int64,
@@ -116,6 +109,7 @@ _ACCOUNTS: Columns = {
     "account_id": pl.String,
     "campaign_ids": pl.List(pl.String),
     "family_ids": pl.List(pl.String),  # flagged families, in rank order
+    "score": pl.Float64,  # probability of being one of its campaign's pool, in [0, 1]
     "n_requests": pl.Int64,  # in flagged families
     "share": pl.Float64,  # of all its requests in the log, in (0, 1]
 }

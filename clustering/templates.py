@@ -9,7 +9,7 @@ themselves are doubled, as in Python's format strings.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -45,6 +45,11 @@ class Template:
     text: str
     fillers: list[list[str]]
     rows: NDArray[np.int64]
+
+    def of_rows(self, kept: NDArray[np.bool_]) -> Template:
+        """The same template with the fillers of some of its rows, by a mask of m."""
+        fillers = [[filler for filler, keep in zip(slot, kept, strict=True) if keep] for slot in self.fillers]
+        return replace(self, fillers=fillers, rows=self.rows[kept])
 
 
 def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> Template:

@@ -6,40 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clustering.tables import FAMILIES
+from clustering.signals import SIGNALS
+from clustering.tables import P_SUFFIX
 
-P_SUFFIX = "_p"
 SMALLEST_P = 1e-16  # smaller ones are rounding, not evidence
-
-# Column of FAMILIES -> (name, what the effect says). A signal without an entry is shown under its
-# column's name.
-DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
-    "principals": ("Principals", "verified organisations or accounts behind the family"),
-    "union_efficiency": (
-        "Union efficiency",
-        "1: no account repeats another's prompt, as from a work queue; near 0: everyone sends the same",
-    ),
-    "exchangeability": (
-        "Exchangeability",
-        "intraclass correlation of payloads within accounts; 0: any account could have sent any prompt",
-    ),
-    "load_dispersion": ("Load dispersion", "variance over mean of requests per account; low: an even load"),
-    "one_clock": (
-        "One clock",
-        "intraclass correlation of the hour within accounts; 0: all keep the same hours, 1: each its own",
-    ),
-    "hour_flatness": ("Hour flatness", "how evenly requests fall on the hours of the day; people sleep"),
-    "slot_evenness": (
-        "Slot evenness",
-        "how equally often the fillers of a slot are used; organic use is skewed",
-    ),
-    "repetition": ("Repetition", "times that an account sends the same prompt, in the mean"),
-    "comembership": (
-        "Co-membership",
-        "share of its accounts that another family has, too, where that is beyond chance",
-    ),
-    "devotion": ("Devotion", "share of its accounts' traffic that the family takes"),
-}
 
 
 @dataclass(frozen=True)
@@ -53,22 +23,13 @@ class SignalFigure:
     strength: float
 
 
-def signal_columns() -> tuple[str, ...]:
-    """Columns of FAMILIES that hold a signal's effect, in the order of the schema."""
-    return tuple(name for name in FAMILIES if name + P_SUFFIX in FAMILIES)
-
-
 def signal_figures(family: Mapping[str, object]) -> tuple[SignalFigure, ...]:
     """Every signal of a row of FAMILIES; one without evidence in this log says so."""
     figures = []
-    for column in signal_columns():
-        name, meaning = DESCRIPTIONS.get(column, (column.replace("_", " ").capitalize(), ""))
+    for column, words in SIGNALS.items():
         effect, p = family.get(column), family.get(column + P_SUFFIX)
-        figures.append(
-            SignalFigure(
-                name, meaning, format_figure(effect), format_p(p), _strength(p) if p is not None else 0.0
-            )
-        )
+        strength = _strength(p) if p is not None else 0.0
+        figures.append(SignalFigure(words.title, words.meaning, format_figure(effect), format_p(p), strength))
     return tuple(figures)
 
 

@@ -1,0 +1,251 @@
+"""From evidence to findings: what is flagged, which campaigns it makes, and what else their accounts send.
+
+A campaign is what one pool of accounts sends. Flagged families that share their accounts, or whose accounts
+took over from each other, make one; each account gets the probability that it is of the pool. Then the pool
+is followed: into families whose senders it is, into sets without a common text that hardly anybody else
+sends, and into conversations that change hands inside it. What comes in so gets the campaign's p-value if
+that is the larger. Known-benign templates are explained away before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clustering.accounts import CampaignAccounts, campaign_accounts
+from clustering.evidence import Evidence
+from clustering.families import Families
+from clustering.handover import handover_links, joined_groups
+from clustering.joining import joining_families
+from clustering.observed import Observed
+from clustering.pool_views import with_pool_families
+from clustering.pools import PoolFamilies, pool_families, pool_nodes
+from clustering.registry import Known, explained_by
+from clustering.relays import relay_pools
+from clustering.run_settings import RunSettings
+from clustering.scores import FLAG_LEVEL, q_values
+from clustering.signals import LEAST_OVERLAP, Signal
+from clustering.templates import family_template
+from index import knn_graph
+
+_SMALLEST = 1e-300
+_SENT = "No common text, but common senders: {share:.0%} of them are this campaign's accounts, beyond chance."
+_JOINED = "Found by its senders: {share:.0%} of its accounts are this campaign's, beyond chance."
+
+EmbedRows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What is known of f families in the end.
+
+    Attributes
+    ----------
+    observed : Observed
+        With the families that the pools brought.
+    signals : mapping of name to Signal
+    p_values, q_values, scores : (f,) float64
+    groups : (f,) int64
+        Linked families, those in no group alone.
+    pooled : (f,) bool
+        Whether a family was weighed together with its group.
+    known : f entries of the registry, None for most
+    followed : f sentences, None for most
+        How a family came in that its campaign's accounts led to.
+    accounts : CampaignAccounts
+    """
+
+    observed: Observed
+    signals: Mapping[str, Signal]
+    p_values: NDArray[np.float64]
+    q_values: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    pooled: NDArray[np.bool_]
+    known: Sequence[Known | None]
+    followed: Sequence[str | None]
+    accounts: CampaignAccounts
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """Families at or below the level."""
+        return np.asarray(self.q_values <= FLAG_LEVEL)
+
+
+def first_findings(
+    observed: Observed, evidence: Evidence, registry: Sequence[Known], *, akin: Callable[[int, int], bool]
+) -> Findings:
+    """What the evidence says by itself: flags, and campaigns with their accounts."""
+    known = [explained_by(template.text, registry) for template in observed.templates]
+    explained = np.array([entry is not None for entry in known], bool)
+    p = np.where(explained, 1.0, evidence.p_values)
+    q = q_values(p)
+    links, _ = handover_links(observed.traffic, akin, wanted=q <= FLAG_LEVEL)
+    groups = joined_groups(evidence.groups, links)
+    flagged = q <= FLAG_LEVEL
+    return Findings(
+        observed,
+        evidence.signals,
+        p,
+        q,
+        np.where(explained, 0.0, evidence.scores),
+        groups,
+        evidence.pooled,
+        known,
+        [None] * len(p),
+        campaign_accounts(observed.traffic, _campaigns(groups, flagged), people=~flagged),
+    )
+
+
+def follow_pools(
+    found: Findings, prompts: pl.DataFrame, embed_rows: EmbedRows, *, settings: RunSettings
+) -> Findings:
+    """What the campaigns' pools send beyond their flagged families.
+
+    Parameters
+    ----------
+    found : Findings
+    prompts : DataFrame
+        ``prompt_id`` and ``n_requests`` of each distinct prompt.
+    embed_rows : function
+        Unit vectors of the whole texts of rows.
+    settings : RunSettings
+    """
+    traffic = found.observed.traffic
+    pools, claimed = _pools(found)
+    if not pools.members:
+        return found
+    nodes = pool_nodes(traffic, pools.members, found.observed.templated, seed=settings.seed)
+    graph = knn_graph(
+        embed_rows(nodes.prompts), settings.min_family, seed=settings.seed, threads=settings.threads
+    )
+    new = pool_families(
+        traffic,
+        pools.members,
+        nodes,
+        graph,
+        placed=found.flagged,
+        claimed=claimed,
+        min_family=settings.min_family,
+    )
+    families, came_from = with_pool_families(
+        found.observed.families, new, prompts, min_family=settings.min_family
+    )
+    found = _with_families(found, families, came_from, new=new, pools=pools)
+    found = _with_joining(found, pools)
+    flagged = found.flagged
+    accounts = campaign_accounts(found.observed.traffic, _campaigns(found.groups, flagged), people=~flagged)
+    return replace(found, accounts=accounts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pools:
+    """Pools to follow: their principals, the p-value of what made them, and the group they belong to."""
+
+    members: list[NDArray[np.int64]]
+    p_values: NDArray[np.float64]
+    groups: NDArray[np.int64]
+
+
+def _pools(found: Findings) -> tuple[_Pools, NDArray[np.int64]]:
+    """Pools of the campaigns, then those that relay conversations; and the pool of each relayed request.
+
+    A pool that relays and shares at least half of its principals with a campaign's is the campaign's.
+    """
+    campaign_of = _campaigns(found.groups, found.flagged)
+    n = int(campaign_of.max(initial=-1)) + 1
+    members = [found.accounts.pool(campaign) for campaign in range(n)]
+    relays = relay_pools(found.observed.traffic, found.observed.hops)
+    home = [_home(pool, members, n + k) for k, pool in enumerate(relays.pools)]
+    p = [found.p_values[campaign_of == campaign].min() for campaign in range(n)]
+    groups = [int(found.groups[np.flatnonzero(campaign_of == campaign)[0]]) for campaign in range(n)]
+    beyond = int(found.groups.max(initial=-1)) + 1 + np.arange(len(relays.pools))
+    pools = _Pools(
+        [*members, *relays.pools],
+        np.append(np.array(p, np.float64), relays.p_values),
+        np.append(np.array(groups, np.int64), beyond),
+    )
+    return pools, np.append(np.array(home, np.int64), -1)[relays.claimed]
+
+
+def _home(pool: NDArray[np.int64], campaigns: Sequence[NDArray[np.int64]], own: int) -> int:
+    """The first campaign whose pool holds most of a pool, if half of it; else its own number."""
+    shared = [len(np.intersect1d(pool, members)) for members in campaigns]
+    best = int(np.argmax(shared)) if shared else 0
+    return best if shared and shared[best] >= LEAST_OVERLAP * len(pool) else own
+
+
+def _with_families(
+    found: Findings, families: Families, came_from: NDArray[np.int64], *, new: PoolFamilies, pools: _Pools
+) -> Findings:
+    """Findings with the pools' families after the others."""
+    before, old, n_new = found.observed, came_from[came_from >= 0], len(new.pools)
+    rows = range(len(old), len(families.ids))
+    added = [
+        family_template(before.whole, np.flatnonzero(families.labels == row), int(families.medoids[row]))
+        for row in rows
+    ]
+    stayed = (
+        families.labels[before.templates[family].rows] == row for row, family in enumerate(old.tolist())
+    )
+    kept = [before.templates[family].of_rows(mask) for family, mask in zip(old.tolist(), stayed, strict=True)]
+    observed = before.regrouped(families, [*kept, *added])
+    p = np.maximum(new.p_values, pools.p_values[new.pools])
+    shares = [_share(observed, row, pools.members[pool]) for row, pool in zip(rows, new.pools, strict=True)]
+    unmeasured = np.full(n_new, np.nan)
+    return replace(
+        found,
+        observed=observed,
+        signals={
+            name: Signal(np.append(s.effect[old], unmeasured), np.append(s.p_value[old], unmeasured))
+            for name, s in found.signals.items()
+        },
+        p_values=np.append(found.p_values[old], p),
+        q_values=q_values(np.append(found.p_values[old], p)),
+        scores=np.append(found.scores[old], -np.log10(np.maximum(p, _SMALLEST))),
+        groups=np.append(found.groups[old], pools.groups[new.pools]),
+        pooled=np.append(found.pooled[old], np.zeros(n_new, bool)),
+        known=[*(found.known[family] for family in old.tolist()), *[None] * n_new],
+        followed=[*[None] * len(old), *(_SENT.format(share=share) for share in shares)],
+    )
+
+
+def _with_joining(found: Findings, pools: _Pools) -> Findings:
+    """Findings in which whole families that a pool sends have joined its campaign."""
+    joins, p = joining_families(found.observed.traffic, pools.members, placed=found.flagged)
+    rows = np.flatnonzero((joins >= 0) & np.array([entry is None for entry in found.known], bool))
+    if len(rows) == 0:
+        return found
+    p_values, scores, groups = found.p_values.copy(), found.scores.copy(), found.groups.copy()
+    followed = list(found.followed)
+    p_values[rows] = np.minimum(p_values[rows], np.maximum(p[rows], pools.p_values[joins[rows]]))
+    scores[rows] = np.maximum(scores[rows], -np.log10(np.maximum(p_values[rows], _SMALLEST)))
+    groups[rows] = pools.groups[joins[rows]]
+    for row in rows.tolist():
+        share = _share(found.observed, row, pools.members[joins[row]])
+        followed[row] = _JOINED.format(share=share)
+    return replace(
+        found,
+        p_values=p_values,
+        q_values=q_values(p_values),
+        scores=scores,
+        groups=groups,
+        followed=followed,
+    )
+
+
+def _share(observed: Observed, family: int, pool: NDArray[np.int64]) -> float:
+    """Share of a family's principals that are of a pool."""
+    who = np.unique(observed.traffic.principals[observed.traffic.members(family)])
+    return float(np.isin(who, pool).mean())
+
+
+def _campaigns(groups: NDArray[np.int64], flagged: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number of each flagged family's group, 0..c-1; -1 for the others."""
+    out = np.full(len(groups), -1, np.int64)
+    out[flagged] = np.unique(groups[flagged], return_inverse=True)[1]
+    return out

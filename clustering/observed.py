@@ -1,0 +1,146 @@
+"""What a run has observed once its families are known: all that evidence is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clustering.families import VIEW_NAMES, Families
+from clustering.signals import Hops, Traffic, session_hops
+from clustering.signals.slots import Slots, slot_codes
+from clustering.templates import Template
+from embedder import Corpus, Views
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A log of N requests and n prompts with its f families.
+
+    Attributes
+    ----------
+    traffic : Traffic
+        Grouped by family.
+    whole : (n,) String series
+        Normalised text of each distinct prompt.
+    families : Families
+    templates : f templates
+    n_requests : (n,) int64
+        Of each prompt.
+    models : (N,) int64
+        Code of each request's model; -1 where unknown.
+    asked, continues : (N,) uint64
+        Hashes of the conversation that each request asks and continues; 0 for none.
+    encode : m texts to (m, d) float32
+        Unit vectors; zero for an empty text.
+    """
+
+    traffic: Traffic
+    whole: pl.Series
+    families: Families
+    templates: Sequence[Template]
+    n_requests: NDArray[np.int64]
+    models: NDArray[np.int64]
+    asked: NDArray[np.uint64]
+    continues: NDArray[np.uint64]
+    encode: Encode
+
+    @property
+    def n_families(self) -> int:
+        """Families of the log."""
+        return len(self.families.ids)
+
+    @cached_property
+    def templated(self) -> NDArray[np.bool_]:
+        """Families found by their skeleton, (f,): their requests say nothing about people's own subjects."""
+        return np.asarray(self.families.views == VIEW_NAMES.index("skeleton"))
+
+    @cached_property
+    def filler_counts(self) -> list[list[NDArray[np.int64]]]:
+        """Requests per value of each slot of each family.
+
+        Distinct prompts would fill a small grid up and look even by chance.
+        """
+        return [
+            [_frequencies(slot, self.n_requests[template.rows]) for slot in template.fillers]
+            for template in self.templates
+        ]
+
+    @cached_property
+    def slots(self) -> list[Slots]:
+        """Values of each slot of each family, as numbers."""
+        return [slot_codes(template.fillers, template.rows) for template in self.templates]
+
+    @cached_property
+    def hops(self) -> Hops:
+        """Conversations that change hands."""
+        return session_hops(self.traffic, self.asked, self.continues)
+
+    @cached_property
+    def payloads(self) -> pl.Series:
+        """What each prompt says beyond its family's skeleton, (n,); the whole text where there is none.
+
+        Null where a member was not read for the template.
+        """
+        filled = pl.DataFrame(
+            [
+                (int(row), "\n".join(slot[place] for slot in template.fillers))
+                for template in self.templates
+                for place, row in enumerate(template.rows)
+            ],
+            schema={"row": pl.Int64, "filled": pl.String},
+            orient="row",
+        )
+        rows = pl.DataFrame({"row": np.arange(len(self.whole))}).join(
+            filled, on="row", how="left", maintain_order="left"
+        )
+        in_template = np.append(self.templated, False)[self.families.labels]  # label -1 takes the last
+        return rows["filled"].zip_with(pl.Series(in_template), self.whole)
+
+    def regrouped(self, families: Families, templates: Sequence[Template]) -> Observed:
+        """The same log with other families."""
+        labels = families.labels[self.traffic.prompts]
+        traffic = replace(self.traffic, groups=labels, n_groups=len(families.ids))
+        return replace(self, traffic=traffic, families=families, templates=templates)
+
+    def members(self, family: int) -> NDArray[np.int64]:
+        """Rows of a family's prompts, ascending."""
+        order, edges = self._by_family
+        return order[edges[family] : edges[family + 1]]
+
+    @cached_property
+    def _by_family(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.argsort(self.families.labels, kind="stable")
+        return order, np.searchsorted(self.families.labels[order], np.arange(self.n_families + 1))
+
+
+def observe(
+    corpus: Corpus, views: Views, families: Families, *, templates: Sequence[Template], encode: Encode
+) -> Observed:
+    """Gather the columns of a corpus that evidence needs."""
+    requests = corpus.requests
+    prompts = requests["prompt_row"].to_numpy().astype(np.int64)
+    hours = requests["timestamp"].dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy() / 3.6e9
+    traffic = Traffic(
+        prompts,
+        requests["principal_row"].to_numpy().astype(np.int64),
+        hours,
+        families.labels[prompts],
+        len(families.ids),
+    )
+    models = requests["model"].cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64).to_numpy() - 1
+    asked, continues = (requests[c].fill_null(0).to_numpy() for c in ("asked", "continues"))
+    weights = corpus.prompts["n_requests"].to_numpy()
+    return Observed(traffic, views.whole, families, templates, weights, models, asked, continues, encode)
+
+
+def _frequencies(fillers: list[str], weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    said = np.array([filler != "" for filler in fillers])
+    _, value = np.unique(np.array(fillers, dtype=object)[said], return_inverse=True)
+    return np.bincount(value, weights=weights[said]).astype(np.int64)

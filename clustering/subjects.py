@@ -1,0 +1,55 @@
+"""Payload vectors: what the accounts of a pool, and people, write about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.observed import Observed
+from clustering.signals import FEWEST, paired_sample
+
+_N_PEOPLE = 20_000  # requests that show how far people keep to their own subjects
+
+
+@dataclass(frozen=True, eq=False)
+class Subjects:
+    """A sample of payloads.
+
+    Attributes
+    ----------
+    vectors : (v, d) float32
+        Unit rows.
+    vector_of : (n_prompts,) int64
+        Row of each prompt's vector; -1 where it was not sampled or says nothing.
+    people : (m,) int64
+        Requests that show what people write about, ascending.
+    in_template : (N,) bool
+        Requests of families found by their skeleton. A family found by what it says holds one subject: its
+        accounts cannot differ in theirs.
+    """
+
+    vectors: NDArray[np.float32]
+    vector_of: NDArray[np.int64]
+    people: NDArray[np.int64]
+    in_template: NDArray[np.bool_]
+
+
+def sample_subjects(observed: Observed, *, seed: int) -> Subjects:
+    """Encode the payloads of a sample of every pool and of people."""
+    traffic, texts = observed.traffic, observed.payloads
+    in_template = np.append(observed.templated, False)[traffic.groups]  # -1, no family, takes the last
+    said = (texts.fill_null("") != "").to_numpy()
+    people = paired_sample(traffic, np.flatnonzero(~in_template), seed=seed, n_requests=_N_PEOPLE)
+    rows = [people]
+    for _, members in traffic.each_group():
+        if len(np.unique(traffic.principals[members])) >= FEWEST:
+            rows.append(paired_sample(traffic, members[said[traffic.prompts[members]]], seed=seed))
+    wanted = np.unique(traffic.prompts[np.concatenate(rows)])
+    wanted = wanted[said[wanted]]
+    vectors = observed.encode(texts[wanted].to_list())
+    known = np.flatnonzero(np.einsum("ij,ij->i", vectors, vectors) > 0)
+    vector_of = np.full(len(texts), -1, np.int64)
+    vector_of[wanted[known]] = known
+    return Subjects(vectors, vector_of, people, in_template)

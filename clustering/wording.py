@@ -1,0 +1,127 @@
+"""What the families' texts say: capabilities, what they ask for, patterns, and what they cover.
+
+The bundled examples and patterns are files that users extend (``clustering.coverage``); everything here only
+carries them through a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clustering import coverage as cover
+from clustering.observed import Observed
+from clustering.signals import SIGNALS, Signal
+from clustering.templates import evenly
+
+_N_PAYLOADS = 64  # of a family that are offered; a sample of them is read
+
+
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """Texts of f families as vectors, with what they ask for and their capabilities.
+
+    Attributes
+    ----------
+    vectors : FamilyVectors
+    elicited : Elicitation
+    profile : Profile
+    background : (b, d) float32
+        Unit vectors of ordinary prompts.
+    """
+
+    vectors: cover.FamilyVectors
+    elicited: cover.Elicitation
+    profile: cover.Profile
+    background: NDArray[np.float32]
+
+
+def read_wording(observed: Observed) -> Wording:
+    """Encode the families' texts and ordinary prompts, and compare them with the examples."""
+    encode = observed.encode
+    payloads = [_offered(observed, family) for family in range(observed.n_families)]
+    texts = cover.family_texts(
+        [template.text for template in observed.templates],
+        observed.whole[observed.families.medoids].to_list(),
+        payloads,
+    )
+    vectors = cover.encode_families(texts, encode)
+    space = cover.elicitation_space(encode)
+    outside = np.flatnonzero(observed.families.labels < 0)
+    ordinary = observed.whole[evenly(outside, cover.N_ORDINARY)].to_list()
+    return Wording(
+        vectors,
+        cover.elicitation(vectors, space, cover.ordinary_prompts(ordinary, space, encode)),
+        cover.profile_families(vectors, cover.capability_space(encode)),
+        encode(observed.whole[evenly(outside, cover.N_BACKGROUND)].to_list()),
+    )
+
+
+def coverage_columns(
+    observed: Observed,
+    wording: Wording,
+    signals: Mapping[str, Signal],
+    *,
+    groups: NDArray[np.int64],
+    seed: int,
+) -> pl.DataFrame:
+    """Capability, pattern and coverage of every family: columns of ``FAMILIES``, f rows.
+
+    Parameters
+    ----------
+    groups : (f,) int64
+        Of linked families: those of one group make a chain of operators.
+    seed : int
+        Of the areas of ordinary use.
+    """
+    counts = [_prompt_counts(observed, family) for family in range(observed.n_families)]
+    cells = cover.background_cells(wording.background, seed=seed)
+    covered = cover.coverage(counts, observed.filler_counts, wording.vectors, cells=cells)
+    templated = observed.templated
+    in_group = np.bincount(groups, weights=templated.astype(np.float64), minlength=1)
+    shapes = cover.Shapes(
+        counts,
+        observed.filler_counts,
+        np.array([_median_bytes(_offered(observed, f)) for f in range(observed.n_families)]),
+        templated,
+        np.maximum(0, in_group[groups] - templated).astype(np.int64),
+    )
+    features = cover.family_features(
+        shapes, signals, wording.elicited, profile=wording.profile, covered=covered
+    )
+    elicitations, names = wording.elicited.kinds, wording.profile.names
+    library = cover.read_patterns(cover.Vocabulary(SIGNALS, elicitations, names))
+    found = cover.match_patterns(features, library)
+    hostile = [bool(found.hostile[place]) if place >= 0 else None for place in found.best]
+    return pl.DataFrame(
+        {
+            "capability": pl.Series(wording.profile.labels(), dtype=pl.String),
+            "pattern": pl.Series(found.labels(found.best), dtype=pl.String),
+            "pattern_match": found.match,
+            "pattern_hostile": pl.Series(hostile, dtype=pl.Boolean),
+            "coverage_breadth": covered.breadth,
+            "coverage_depth": covered.depth,
+            "coverage_evenness": covered.evenness,
+            "coverage_efficiency": covered.efficiency,
+            "coverage_full_size": covered.full_size,
+        }
+    ).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _offered(observed: Observed, family: int) -> list[str]:
+    """What some of a family's prompts say beyond its fixed text."""
+    rows = observed.templates[family].rows if observed.templated[family] else observed.members(family)
+    texts = observed.payloads[evenly(rows, _N_PAYLOADS)]
+    return [text for text in texts.fill_null("").to_list() if text]
+
+
+def _prompt_counts(observed: Observed, family: int) -> NDArray[np.int64]:
+    return np.asarray(observed.n_requests[observed.members(family)].astype(np.int64))
+
+
+def _median_bytes(texts: list[str]) -> float:
+    return float(np.median([len(text.encode()) for text in texts])) if texts else float("nan")
