@@ -1,0 +1,100 @@
+"""Where a drill lies on disk: complete or absent, private, and never at the cost of anybody's files.
+
+Work happens in ``OUT.partial`` beside it, which a killed drill leaves for the next one. Functions take places
+without links (``clustering.run_directory.resolved``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from clustering.drill.results import RESULT
+from clustering.results import RunError
+from embedder.reading import find_sources
+
+BASELINE = "baseline"
+PLANTING = "share_"  # how the folder of a planting begins
+
+
+def log_files(logs: Sequence[str | Path], out: Path) -> list[str]:
+    """The files behind the logs, as they are now, so that no run reads what this one writes.
+
+    Raises
+    ------
+    embedder.LogError
+        No files are there.
+    RunError
+        `out` lies in one of the logs' folders, or holds a log.
+    """
+    folders = [Path(log).resolve() for log in logs if Path(log).is_dir()]
+    if any(folder in (out, *out.parents) for folder in folders):
+        raise RunError(f"{out}: lies among the logs; give an --out beside them")
+    paths = [source.path for source in find_sources(list(logs))]
+    for path in paths:
+        if {out, _work_place(out)}.intersection(Path(path).resolve().parents):
+            raise RunError(
+                f"{out}: holds what would be read as a log ({path}); give an --out beside the logs"
+            )
+    return paths
+
+
+def _work_place(out: Path) -> Path:
+    return out.parent / f"{out.name}.partial"
+
+
+def _is_ours(name: str) -> bool:
+    return name in (RESULT, BASELINE) or name.startswith((f"{BASELINE}.", PLANTING, f"{RESULT}."))
+
+
+def _refuse_strangers(folder: Path) -> None:
+    strangers = sorted(path.name for path in folder.iterdir() if not _is_ours(path.name))
+    if strangers:
+        raise RunError(f"{folder}: holds files that no drill wrote ({strangers[0]}); give another --out")
+
+
+def check_place(out: Path, *, force: bool) -> None:
+    """Refuse early a place that could not be taken at the end.
+
+    Raises
+    ------
+    RunError
+        `out` or the folder that is needed beside it is no folder, or holds what no drill wrote.
+    """
+    for folder in (out, _work_place(out)):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise RunError(f"{folder}: is in the way; move it, or give another --out")
+        if folder.is_dir():
+            _refuse_strangers(folder)
+    if out.is_dir() and any(out.iterdir()) and not force and not (out / RESULT).is_file():
+        raise RunError(f"{out}: holds files but no finished drill; give another --out, or --force")
+
+
+def work_folder(out: Path) -> Path:
+    """The folder beside `out` in which the work happens, its owner's alone, with what a killed drill left.
+
+    Raises
+    ------
+    RunError
+        It cannot be written.
+    """
+    folder = _work_place(out)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); give another --out") from None
+    return folder
+
+
+def publish(folder: Path, out: Path, *, keep: bool) -> None:
+    """Put the finished drill in its place, without what only going on needs."""
+    for path in folder.iterdir():
+        if path.is_dir() and not keep:
+            shutil.rmtree(path)
+        elif path.is_file() and path.name != RESULT:
+            path.unlink()
+    if out.exists():
+        shutil.rmtree(out)
+    folder.rename(out)
