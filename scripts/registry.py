@@ -10,31 +10,34 @@ import typer
 from scripts.errors import guarded
 from scripts.terminal import say
 
+File = Annotated[
+    Path, typer.Argument(help="The registry, a TOML file; made if not there.", show_default=False)
+]
+RunPlace = Annotated[Path | None, typer.Argument(help="A run directory.", show_default=False)]
+Family = Annotated[
+    str | None, typer.Argument(help="The run's family that is benign: its rank or id.", show_default=False)
+]
+Name = Annotated[str, typer.Option(help="What it is.", show_default=False)]
+Kind = Annotated[str, typer.Option(help="framework default, product, benchmark, sample or other.")]
+Source = Annotated[
+    str, typer.Option(help="Where that is known from: a ticket, a page, a contract.", show_default=False)
+]
+Template = Annotated[
+    str | None,
+    typer.Option(help="Its text, with {slot_1}, … where it varies; instead of a family.", show_default=False),
+]
+
 
 @guarded
 def registry_command(
     context: typer.Context,
-    file: Annotated[
-        Path, typer.Argument(help="The registry, a TOML file; made if not there.", show_default=False)
-    ],
-    run: Annotated[Path | None, typer.Argument(help="A run directory.", show_default=False)] = None,
-    family: Annotated[
-        str | None,
-        typer.Argument(help="The run's family that is benign: its rank or id.", show_default=False),
-    ] = None,
-    name: Annotated[str, typer.Option(help="What it is.", show_default=False)] = "",
-    kind: Annotated[
-        str, typer.Option(help="framework default, product, benchmark, sample or other.")
-    ] = "product",
-    source: Annotated[
-        str, typer.Option(help="Where that is known from: a ticket, a page, a contract.", show_default=False)
-    ] = "",
-    template: Annotated[
-        str | None,
-        typer.Option(
-            help="Its text, with {slot_1}, … where it varies; instead of a family.", show_default=False
-        ),
-    ] = None,
+    file: File,
+    run: RunPlace = None,
+    family: Family = None,
+    name: Name = "",
+    kind: Kind = "product",
+    source: Source = "",
+    template: Template = None,
 ) -> None:
     """Add a known-benign template to a registry FILE, from a FAMILY of a RUN or a text.
 
