@@ -35,7 +35,7 @@ class Traffic:
 
     def regrouped(self, group_of: NDArray[np.int64], n_groups: int) -> Traffic:
         """The same requests with group g renamed to ``group_of[g]``."""
-        groups = np.where(self.groups >= 0, group_of[self.groups], -1)
+        groups = np.append(group_of, -1)[self.groups]  # -1, no group, takes the last
         return replace(self, groups=groups, n_groups=n_groups)
 
     def only(self, requests: NDArray[np.bool_]) -> Traffic:
