@@ -21,6 +21,7 @@ from clustering.campaigns import linked_groups
 from clustering.observed import Observed
 from clustering.scores import combined_p_values, one_hand_p_values, scores
 from clustering.signals import (
+    LEAST_OVERLAP,
     SIGNALS,
     Signal,
     Traffic,
@@ -87,9 +88,14 @@ def weigh(
     seed : int
         Of samples and draws.
     """
-    traffic = observed.traffic
+    traffic, templated = observed.traffic, observed.templated
     subjects = sample_subjects(observed, seed=seed)
-    shared, links = comembership(traffic, akin)
+
+    def says_nothing(i: int, j: int) -> bool:
+        """Variants of a template share whoever uses it, and subjects whoever they interest."""
+        return not (templated[i] and templated[j]) or akin(i, j)
+
+    shared, links = comembership(traffic, says_nothing)
     groups = linked_groups(traffic, links)
     own = {**_of_the_text(observed, subjects, seed), "elicitation": elicitation}
     alone = {**own, **_one_hand(observed, traffic, subjects, shared=shared, seed=seed)}
@@ -154,7 +160,7 @@ def _with_groups(
     traffic = observed.traffic.regrouped(group_of, len(several))
     shared = _strongest(alone["comembership"], group_of, len(several))
     of_groups = _one_hand(observed, traffic, subjects, shared=shared, seed=seed)
-    inside = group_of >= 0
+    inside = (group_of >= 0) & _mostly_inside(observed.traffic, group_of)
     together = dict(alone)
     for name, signal in of_groups.items():
         together[name] = Signal(
@@ -170,6 +176,22 @@ def _with_groups(
         for name, signal in alone.items()
     }
     return signals, use
+
+
+def _mostly_inside(traffic: Traffic, group_of: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Families of whose principals at least LEAST_OVERLAP send another family of the group, too, (f,).
+
+    What a pool's accounts ask among everybody else is linked to the pool's families, but not of its hand.
+    """
+    mostly = np.zeros(traffic.n_groups, bool)
+    for group in np.unique(group_of[group_of >= 0]):
+        families = np.flatnonzero(group_of == group)
+        who = [np.unique(traffic.principals[traffic.members(family)]) for family in families.tolist()]
+        _, place, times = np.unique(np.concatenate(who), return_inverse=True, return_counts=True)
+        ends = np.cumsum([len(each) for each in who])
+        shared = np.split(times[place] > 1, ends[:-1])
+        mostly[families] = [float(each.mean()) >= LEAST_OVERLAP for each in shared]
+    return mostly
 
 
 def _strongest(signal: Signal, group_of: NDArray[np.int64], n_groups: int) -> Signal:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import polars as pl
+
+from clustering.registry import Known, registry_text
 from clustering.run_settings import RunSettings
 from clustering.stages import Clock
 from clustering.tables import SCHEMA_VERSION
@@ -17,12 +21,12 @@ from embedder import Corpus, Encoder
 RECIPE = 2  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
-_INDIFFERENT = ("columns", "force", "threads")  # say where the requests lie or how the run is done
+_INDIFFERENT = ("columns", "force", "registry", "threads")  # say where things lie or how the run is done
 _CHUNK = 65_536  # rows hashed at a time
 
 
-def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder) -> str:
-    """Hash of what decides the result: requests, settings, encoder, recipe and versions; 32 hex digits.
+def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known]) -> str:
+    """Hash of what decides the result: requests, settings, registry, encoder, versions; 32 hex digits.
 
     The same for the same rows in any order, split or format, and wherever they lie.
     """
@@ -30,6 +34,7 @@ def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder) -> str:
     decisive = {name: value for name, value in asdict(settings).items() if name not in _INDIFFERENT}
     versions = [version(name) for name in _DECISIVE]
     digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
+    digest.update(registry_text(registry).encode())
     for ids in (
         corpus.prompts["prompt_id"],
         corpus.requests["request_id"],
@@ -41,7 +46,10 @@ def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder) -> str:
         digest.update(b"\n")
     requests = corpus.requests
     times = requests["timestamp"].dt.epoch("us").fill_null(-1)
-    for numbers in (requests["prompt_row"], requests["account_row"], requests["principal_row"], times):
+    talks = (requests[name].fill_null(0) for name in ("asked", "continues"))
+    models = requests["model"].cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64)
+    rows = (requests[name] for name in ("prompt_row", "account_row", "principal_row"))
+    for numbers in (*rows, times, models, *talks):
         digest.update(numbers.to_numpy().tobytes())
     return digest.hexdigest()
 

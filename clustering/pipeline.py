@@ -22,7 +22,7 @@ from clustering.findings import Findings, first_findings, follow_pools
 from clustering.manifest import fingerprint, manifest
 from clustering.observed import Observed, observe
 from clustering.projection import project
-from clustering.registry import load_registry
+from clustering.registry import Known, load_registry
 from clustering.report import write_report
 from clustering.results import MANIFEST, Run
 from clustering.run_directory import (
@@ -89,7 +89,7 @@ def run(
     RunError
         ``out`` is in the way.
     ValueError
-        An encoder or setting that does not exist.
+        An encoder or setting that does not exist, or a registry that is none.
     """
     settings = settings or RunSettings()
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
@@ -97,18 +97,19 @@ def run(
     clock = Clock(progress)
     check_place(place, force=settings.force)
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
+    registry = load_registry(settings.registry)
     with clock.stage("load encoder"):
         encoder = encoder or _load_encoder(settings, clock)
     with clock.stage("read logs"):
         corpus = _read(paths, settings, clock)
     fingerprints = {
-        "fingerprint": fingerprint(corpus, settings, encoder),
+        "fingerprint": fingerprint(corpus, settings, encoder, registry=registry),
         "encoder_fingerprint": encoder.fingerprint,
     }
     finished = finished_run(place, fingerprints["fingerprint"], force=settings.force)
     if finished is not None:
         return replace(finished, path=out, encoder=encoder, was_complete=True)
-    work = _Work(corpus, encoder, fresh_partial(place), settings, clock)
+    work = _Work(corpus, encoder, registry, fresh_partial(place), settings, clock)
     _write_tables(work)
     write_json(work.folder / MANIFEST, manifest(corpus, settings, fingerprints, clock))
     with clock.stage("report"):
@@ -124,6 +125,7 @@ class _Work:
 
     corpus: Corpus
     encoder: Encoder
+    registry: Sequence[Known]
     folder: Path
     settings: RunSettings
     clock: Clock
@@ -131,21 +133,19 @@ class _Work:
     def write(self, name: str, frame: pl.DataFrame) -> None:
         frame.write_parquet(self.folder / f"{name}.parquet")
 
-    def embed_texts(self, stage: str) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-        """A function from texts to unit vectors that tells `stage` how far it is."""
-        cache = VectorCache(default_cache_dir() / "vectors")
-        return lambda texts: embed(
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of texts; the stage that asks tells how far it is."""
+        return embed(
             texts,
             None,
             self.encoder,
-            cache=cache,
-            on_progress=lambda done, total: self.clock.tell(stage, done, total, unit="texts"),
+            cache=VectorCache(default_cache_dir() / "vectors"),
+            on_progress=lambda done, total: self.clock.count(done, total, unit="texts"),
         )
 
-    def embed_rows(self, views: Views, stage: str) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
-        """The same for rows of the whole view."""
-        embed_texts = self.embed_texts(stage)
-        return lambda rows: embed_texts(views.whole[rows].to_list())
+    def embed_rows(self, views: Views) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+        """A function from rows of the whole view to their unit vectors."""
+        return lambda rows: self.embed_texts(views.whole[rows].to_list())
 
 
 def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
@@ -175,22 +175,21 @@ def _write_tables(work: _Work) -> None:
         views = build_views(corpus.prompts, corpus.requests, min_texts=max(2, settings.min_family // 2))
     with clock.stage("families"):
         family_settings = FamilySettings(settings.min_family, settings.seed, settings.threads)
-        embed_rows = work.embed_rows(views, "families")
-        families = find_families(corpus.prompts, views, embed_rows, settings=family_settings)
+        families = find_families(corpus.prompts, views, work.embed_rows(views), settings=family_settings)
     with clock.stage("templates"):
         templates = _templates(views, families, clock)
     with clock.stage("signals"):
-        observed = observe(corpus, views, families, templates=templates, encode=work.embed_texts("signals"))
+        observed = observe(corpus, views, families, templates=templates, encode=work.embed_texts)
         found = _weighed(work, observed, views)
     with clock.stage("campaigns"):
-        embed_rows = work.embed_rows(views, "campaigns")
-        found = follow_pools(found, corpus.prompts, embed_rows, settings=settings)
+        found = follow_pools(found, corpus.prompts, work.embed_rows(views), settings=settings)
     with clock.stage("tables"):
         _write_findings(work, views, found)
     with clock.stage("map"):
         families = found.observed.families
-        embed_rows = work.embed_rows(views, "map")
-        projection = project(families.labels, embed_rows, seed=settings.seed, threads=settings.threads)
+        projection = project(
+            families.labels, work.embed_rows(views), seed=settings.seed, threads=settings.threads
+        )
         work.write("map", map_table(corpus, families, projection))
 
 
@@ -210,7 +209,7 @@ def _weighed(work: _Work, observed: Observed, views: Views) -> Findings:
     akin = variants_of(views.whole[observed.families.medoids].to_list(), views.rule.ordinary_words)
     elicited = read_wording(observed).elicited
     evidence = weigh(observed, elicited.signal, akin=akin, seed=work.settings.seed)
-    return first_findings(observed, evidence, load_registry(work.settings.registry), akin=akin)
+    return first_findings(observed, evidence, work.registry, akin=akin)
 
 
 def _write_findings(work: _Work, views: Views, found: Findings) -> None:

@@ -64,8 +64,13 @@ def combined_p_values(
 
 
 def scores(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
-    """-log10 of the p-value of one look, (f,) float64: 0 upwards."""
-    return np.asarray(-np.log10(combined_p_values(signals)) + 0.0)
+    """What orders the queue, (f,) float64, 0 upwards: -log10 p of one hand times how surely a space is swept.
+
+    One look, whoever was looked at. How many principals there are is a condition of the flag alone: a small
+    pool shows little, and a queue that left it out would hide it. The match with a hostile pattern was tried
+    as a factor and dropped: it is made of the same signals, and ranks no better.
+    """
+    return np.asarray(-np.log10(one_hand_p_values(signals)) * (1 - _structure(signals)) + 0.0)
 
 
 def one_hand_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
@@ -76,7 +81,7 @@ def one_hand_p_values(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
 
 def aspect_deviates(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
     """Cut normal deviate of every aspect, (aspects, f) float64, in their order; NaN: not measured."""
-    n = len(next(iter(signals.values())).p_value)
+    n = _n_families(signals)
     rows = [
         bonferroni([signals[s].p_value for s in names if s in signals], n) for names in aspects().values()
     ]
@@ -117,10 +122,18 @@ def _tail(n_aspects: int) -> NDArray[np.float64]:
 
 def _conditions(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
     """p of "no swept space, or no pool"; 1 where that was not measured."""
-    n = len(next(iter(signals.values())).p_value)
-    structure = bonferroni([signals[name].p_value for name in STRUCTURE if name in signals], n)
-    pool = signals[POOL].p_value if POOL in signals else np.full(n, np.nan)
-    return np.asarray(np.maximum(np.nan_to_num(pool, nan=1.0), np.nan_to_num(structure, nan=1.0)))
+    pool = signals[POOL].p_value if POOL in signals else np.ones(_n_families(signals))
+    return np.asarray(np.maximum(np.nan_to_num(pool, nan=1.0), _structure(signals)))
+
+
+def _structure(signals: Mapping[str, Signal]) -> NDArray[np.float64]:
+    """p of "no swept space"; 1 where that was not measured."""
+    p = bonferroni([signals[name].p_value for name in STRUCTURE if name in signals], _n_families(signals))
+    return np.nan_to_num(p, nan=1.0)
+
+
+def _n_families(signals: Mapping[str, Signal]) -> int:
+    return len(next(iter(signals.values())).p_value)
 
 
 def q_values(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

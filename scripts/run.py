@@ -42,6 +42,13 @@ Encoder = Annotated[str, typer.Option(help="static, transformer, or any sentence
 MinFamily = Annotated[int, typer.Option(min=2, help="Fewest requests of a family.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed and logs give the same tables.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use.", show_default="all that are free")]
+Registry = Annotated[
+    str | None,
+    typer.Option(
+        help="Known-benign templates, a TOML file beside the packaged ones; see `covey registry`.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run directory of other settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -56,6 +63,7 @@ def run_command(
     min_family: MinFamily = 20,
     seed: Seed = 0,
     threads: Threads = None,
+    registry: Registry = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +76,13 @@ def run_command(
     from clustering import RunSettings, run
 
     settings = RunSettings(
-        encoder=encoder, min_family=min_family, seed=seed, threads=threads, columns=columns, force=force
+        encoder=encoder,
+        min_family=min_family,
+        seed=seed,
+        threads=threads,
+        columns=columns,
+        registry=registry,
+        force=force,
     )
     with stage_bars() as progress:
         result = run(logs, out, settings=settings, progress=progress)

@@ -18,7 +18,9 @@ LEAST_OVERLAP = 0.5  # of the smaller family's principals
 _MOST_MET = 4_000_000  # pairs of families held at a time: some 100 MB
 
 
-def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Signal, NDArray[np.int64]]:
+def comembership(
+    traffic: Traffic, says_nothing: Callable[[int, int], bool]
+) -> tuple[Signal, NDArray[np.int64]]:
     """Principals that families share, and the linked families.
 
     Null model: memberships are dealt at random, but every principal keeps the number k of its families and
@@ -31,14 +33,14 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
     Parameters
     ----------
     traffic : Traffic
-    akin : function of two families
-        Whether they are variants of one template: those share their principals whoever stands behind them,
-        which links them but is no evidence.
+    says_nothing : function of two families
+        Whether that they share principals is no evidence, though it links them: variants of one template have
+        the same users whoever these are, and two subjects the same people.
 
     Returns
     -------
     signal : Signal
-        Effect: largest share of a family's principals that one linked family of another template shares. p:
+        Effect: largest share of a family's principals that one telling linked family shares. p:
         of its most telling such link. NaN without a link: a campaign of one template has none, and that is no
         sign of people.
     links : (l, 2) int64
@@ -64,7 +66,7 @@ def comembership(traffic: Traffic, akin: Callable[[int, int], bool]) -> tuple[Si
         near = p <= LINK_LEVEL
         found.append((i[near], j[near], overlap[near], p[near]))
     i, j, overlap, p = (np.concatenate(column) for column in zip(*found, strict=True))
-    told = np.array([not akin(int(a), int(b)) for a, b in zip(i, j, strict=True)], dtype=bool)
+    told = np.array([not says_nothing(int(a), int(b)) for a, b in zip(i, j, strict=True)], dtype=bool)
     for one in (i[told], j[told]):
         np.fmin.at(out.p_value, one, p[told])
         np.fmax.at(out.effect, one, overlap[told] / sizes[one])
