@@ -47,6 +47,7 @@ class Clock:
     stages: list[dict[str, Any]] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
     _last: Stage | None = None
+    _running: str = ""
 
     @property
     def seconds(self) -> float:
@@ -60,10 +61,15 @@ class Clock:
         self._last = Stage(name, done, total, unit, note)
         self._pass_on(self._last)
 
+    def count(self, done: int, total: int | None = None, *, unit: str) -> None:
+        """Pass on how far the stage that runs is."""
+        self.tell(self._running, done, total, unit=unit)
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time what is done inside; its last count becomes the total."""
         started = time.perf_counter()
+        self._running = name
         self.tell(name)
         yield
         last = self._last
