@@ -1,0 +1,14 @@
+"""What Covey is worth, measured on simulated worlds whose truth is known, beside other methods.
+
+Each world is simulated, run and counted once; what is kept of it is a small table, from which every section
+is derived. A bench that is killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from .ablation import signals_of
+from .quality import SECTIONS, measure_quality
+from .section import Section, as_text, markdown
+from .worlds import BenchSettings
+
+__all__ = ["SECTIONS", "BenchSettings", "Section", "as_text", "markdown", "measure_quality", "signals_of"]
