@@ -10,7 +10,7 @@ import typer
 
 from scripts.errors import guarded
 from scripts.progress import stage_bars
-from scripts.run import Column, Encoder, Logs, MinFamily, Seed, Threads, parse_columns
+from scripts.run import Column, Encoder, Logs, MinFamily, Registry, Seed, Threads, parse_columns
 from scripts.simulate import Disguise, Schedule, habits_of
 from scripts.terminal import console, print_json, quoted, table
 
@@ -70,6 +70,7 @@ def drill_command(
     column: Column = None,
     encoder: Encoder = "static",
     min_family: MinFamily = 20,
+    registry: Registry = None,
     seed: Seed = 0,
     threads: Threads = None,
     keep: Keep = False,
@@ -86,7 +87,13 @@ def drill_command(
     from clustering.drill import drill
 
     run = RunSettings(
-        encoder=encoder, min_family=min_family, seed=seed, threads=threads, columns=columns, force=force
+        encoder=encoder,
+        min_family=min_family,
+        seed=seed,
+        threads=threads,
+        columns=columns,
+        registry=registry,
+        force=force,
     )
     settings = drill_settings(campaign, share, habits, run=run, apart=apart, keep=keep)
     with stage_bars() as progress:
@@ -148,14 +155,16 @@ def _cells(planting: Planting, finding: CampaignFinding) -> Iterator[Text | str]
 def _lines(made: Drill) -> Iterator[str]:
     """What is to be known beside the table."""
     from clustering.report.signals import format_count
+    from clustering.report.visible import visible
 
     alone = made.baseline
     yield (
         f"Without plants: {format_count(alone.n_families)} families, {format_count(alone.n_flagged)} "
-        f"flagged, with {format_count(alone.n_requests_flagged)} of {format_count(alone.n_requests)} requests."
+        f"flagged, with {format_count(alone.n_requests_flagged)} of "
+        f"{format_count(alone.n_requests)} requests."
     )
     for planting in made.plantings:
-        names = "" if len(planting.findings) > 1 else f" {planting.findings[0].campaign}"
+        names = "" if len(planting.findings) > 1 else f" {visible(planting.findings[0].campaign)}"
         yield (
             f"Share {planting.share:.3g}{names}: {format_count(planting.n_flagged)} flagged, of which "
             f"{format_count(planting.n_flagged_unknown)} are the log's own, with "

@@ -26,9 +26,18 @@ from clustering.drill.findings import Planting, baseline_of, planting_of
 from clustering.drill.place import BASELINE, PLANTING, check_place, log_files, publish, work_folder
 from clustering.drill.planting import plant, write_planted
 from clustering.drill.profile import LogProfile, log_profile, ordinary_prompts
-from clustering.drill.results import RESULT, Drill, kept_planting, load_drill, write_drill, write_planting
+from clustering.drill.results import (
+    RESULT,
+    Drill,
+    kept_planting,
+    load_drill,
+    mark_of,
+    write_drill,
+    write_planting,
+)
 from clustering.drill.settings import SHARES, DrillSettings, possible_shares, sized
 from clustering.manifest import fingerprint
+from clustering.registry import load_registry
 from clustering.results import Run, RunError
 from clustering.run_directory import resolved
 from clustering.simulation import CampaignPlan
@@ -75,19 +84,19 @@ def drill(
     place = resolved(Path(out))
     paths = log_files([logs] if isinstance(logs, str | Path) else logs, place)
     check_place(place, force=settings.run.force)
+    registry, unforced = load_registry(settings.run.registry), replace(settings.run, force=False)
     encoder = encoder or load_encoder(settings.run.encoder, threads=settings.run.threads)
     _tell(progress, "read logs")
     corpus = build_corpus(paths, columns=dict(settings.run.columns))
     profile, n_rejected = log_profile(corpus), corpus.rejected.height
-    log_mark = _hash([RECIPE, fingerprint(corpus, replace(settings.run, force=False), encoder)])
+    log_mark = _hash([RECIPE, fingerprint(corpus, unforced, encoder, registry=registry)])
     del corpus  # each run reads the logs again: two at once are what memory would run out for
     _tell(progress, "read logs", ended=True)
     plan = _planned(settings, profile, log_mark)
     if (place / RESULT).is_file() and not settings.run.force:
-        made, mark = load_drill(place)
-        if mark != plan.mark:
+        if mark_of(place) != plan.mark:
             raise RunError(f"{out}: holds a drill of other logs or settings; give another --out, or --force")
-        return replace(made, path=Path(out), was_complete=True)
+        return replace(load_drill(place), path=Path(out), was_complete=True)
     work = _Work(paths, work_folder(place), settings, encoder, progress)
     made = _drilled(work, plan, profile, n_rejected=n_rejected)
     publish(work.folder, place, keep=settings.keep)

@@ -42,25 +42,16 @@ class Drill:
     was_complete: bool = False
 
 
-def load_drill(path: str | Path) -> tuple[Drill, str]:
-    """A finished drill, and the hash of all that decided it.
+def load_drill(path: str | Path) -> Drill:
+    """Open a finished drill.
 
     Raises
     ------
     RunError
         There is none, or it is of another version.
     """
-    path = Path(path)
-    try:
-        said = json.loads((path / RESULT).read_text(encoding="utf-8"))
-        version = said["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path}: no finished drill ({error}); make one with: covey drill LOGS --out {path}"
-        ) from None
-    if version != SCHEMA_VERSION:
-        raise RunError(f"{path}: a drill of schema version {version}, not {SCHEMA_VERSION}; use --force")
-    made = Drill(
+    said, path = _said(Path(path)), Path(path)
+    return Drill(
         path,
         said["created"],
         Baseline(**said["baseline"]),
@@ -69,7 +60,24 @@ def load_drill(path: str | Path) -> tuple[Drill, str]:
         tuple(said["notes"]),
         said["n_rejected"],
     )
-    return made, said["mark"]
+
+
+def mark_of(path: Path) -> str:
+    """The hash of all that decided a finished drill."""
+    return str(_said(path)["mark"])
+
+
+def _said(path: Path) -> dict[str, Any]:
+    try:
+        said: dict[str, Any] = json.loads((path / RESULT).read_text(encoding="utf-8"))
+        version = said["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path}: no finished drill ({error}); make one with: covey drill LOGS --out {path}"
+        ) from None
+    if version != SCHEMA_VERSION:
+        raise RunError(f"{path}: a drill of schema version {version}, not {SCHEMA_VERSION}; use --force")
+    return said
 
 
 def drill_json(drill: Drill) -> dict[str, Any]:
