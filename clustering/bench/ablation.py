@@ -56,8 +56,9 @@ def ablation_sections(worlds: Sequence[Counted]) -> list[Section]:
     rows = [(label, *_figures(worlds, without)) for label, without in left_out.items()]
     note = (
         "Each row combines the stored p-values again without what it names. Without the condition on "
-        "principals nothing can be flagged: a condition that is not measured does not hold. Linked families are "
-        "not charged for the second look here, so that the first row can flag a little more than the runs did."
+        "principals nothing can be flagged: a condition that is not measured does not hold. The first row is "
+        "not quite the runs': linked families are not charged for a second look, and none is brought in by "
+        "its campaign's accounts."
     )
     columns = ("Left out", *_COLUMNS, "Quiet worlds that flag")
     return [Section(NAME, "Without each signal", note, table_of(rows, columns))]
