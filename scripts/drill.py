@@ -98,12 +98,7 @@ def drill_command(
     settings = drill_settings(campaign, share, habits, run=run, apart=apart, keep=keep)
     with stage_bars() as progress:
         made = drill(logs, out, settings=settings, progress=progress)
-    if as_json:
-        from clustering.drill.results import drill_json
-
-        print_json({"path": made.path, "was_complete": made.was_complete, **drill_json(made)})
-        return
-    _print_drill(made)
+    _print_drill(made, as_json=as_json)
 
 
 def drill_settings(
@@ -123,9 +118,13 @@ def drill_settings(
     return replace(settings, campaigns=tuple(replace(plan, **habits) for plan in settings.plans))
 
 
-def _print_drill(made: Drill) -> None:
+def _print_drill(made: Drill, *, as_json: bool) -> None:
     from clustering.drill.place import BASELINE
+    from clustering.drill.results import drill_json
 
+    if as_json:
+        print_json({"path": made.path, "was_complete": made.was_complete, **drill_json(made)})
+        return
     screen = console()
     listed = table(*COLUMNS)
     for planting in made.plantings:
