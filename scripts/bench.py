@@ -41,7 +41,7 @@ Sections = Annotated[
     list[str] | None,
     typer.Option(
         "--section",
-        help="lookalikes, fdr, signals, columns, leave-out, shares or baselines. Repeatable.",
+        help="lookalikes, fdr, signals, columns, leave-out, shares, baselines or halves. Repeatable.",
         show_default="all",
     ),
 ]

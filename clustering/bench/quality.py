@@ -16,6 +16,7 @@ from .counting import Count, Counted, count_pieces, count_world
 from .discoveries import discovery_sections, log_section
 from .drift import count_drift, drift_section
 from .finders import count_finders, finder_section
+from .halves import count_halves, half_sections
 from .leave_out import leave_out_sections
 from .lookalikes import lookalike_sections
 from .rivals import count_family_pairs, ranking_section
@@ -28,6 +29,7 @@ COUNTS: Mapping[str, Count] = {
     "pairs": count_family_pairs,
     "drift": count_drift,
     "finders": count_finders,
+    "halves": count_halves,
 }
 REPORT = "quality.md"
 _WORLDS, _ABOUT = "worlds", "bench.json"
@@ -56,11 +58,12 @@ _SECTIONS: Mapping[str, _Recipe] = {
     "shares": _Recipe((("share", "pieces"),), share_sections),
     "baselines": _Recipe(
         (
-            *(("campaigns*", count) for count in COUNTS),
+            *(("campaigns*", count) for count in ("pieces", "pairs", "drift", "finders")),
             *(("share", count) for count in ("pieces", "drift")),
         ),
         _baselines,
     ),
+    "halves": _Recipe((("campaigns*", "halves"),), half_sections),
 }
 SECTIONS = tuple(_SECTIONS)
 _LOGS = _Recipe((("log", "pieces"),), lambda worlds: [log_section(worlds)])
