@@ -15,13 +15,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.stats import binom, poisson
+from scipy.special import comb
+from scipy.stats import poisson
 
 from clustering.pools import MAJORITY
 from clustering.signals import FEWEST, Traffic
 
 TWICE = 2  # one meeting is chance or a common source; the second is the first evidence
-_MOST_SENDERS = 200  # of a rare prompt; a memory bound that only a `min_family` beyond it feels
+LEVELS = (0.1, 0.01, 0.001, 0.0001)  # of chance, at which a prompt's senders are telling
+_MOST_SENDERS = 100  # of a rare prompt; bounds the cost, and only a `min_family` beyond it feels it
 _MOST_MET = 4_000_000  # (principal, prompt) held at a time: some 100 MB
 
 
@@ -44,6 +46,16 @@ class Cosent:
     n_requests: NDArray[np.int64]
     member: csr_matrix
     volume: NDArray[np.int64]
+
+    @cached_property
+    def n_sent(self) -> int:
+        """(prompt, principal) of the whole log, rare or not."""
+        return int(self.volume.sum())
+
+    @cached_property
+    def n_senders(self) -> int:
+        """Principals that sent anything."""
+        return int(np.count_nonzero(self.volume))
 
     @cached_property
     def senders(self) -> NDArray[np.int64]:
@@ -111,16 +123,17 @@ def meeting_seeds(sent: Cosent) -> Seeds:
 
     Null model: the rare prompts are dealt at random, but every principal keeps their number and every prompt
     that of its principals (the configuration model; Neal 2014, Social Networks 39). Let s be the share of all
-    (rare prompt, principal) that the cosenders of a principal hold. A prompt that it did not send met them
-    only by chance: of its A principals a majority, ``Cosent.most``, are cosenders with the binomial upper
-    tail of s. Met prompts are counted among those of 2, 4, 8, … principals or more, since many prompts of two
-    would hide a few of sixteen; p is the least Poisson upper tail, Bonferroni over these looks and over the
-    principals. Of prompts that it sent itself, cosenders count that share another with it, and two such
-    prompts as one, because one coincidence makes both.
+    (rare prompt, principal) that the cosenders of a principal hold. A prompt that it did not send has two of
+    them or more only by chance; how telling that is, is the binomial upper tail of s. As in higher criticism
+    (Donoho and Jin 2004, Ann. Statist. 32(3)) prompts that are telling at several levels, LEVELS, are
+    counted: many prompts of two principals or a few of sixteen. p is the least Poisson upper tail of these
+    counts, Bonferroni over the levels and over the principals. Of prompts that it sent itself, cosenders
+    count that share another with it, and two such prompts as one, because one coincidence makes both.
 
     Tried and dropped: links between two principals that share more prompts than chance (SynchroTrap; Cao et
     al. 2014, CCS, with a null for its threshold), then connected components: three samples each of 300
-    prompts over 90 accounts leave hardly a pair that is telling by itself, and people's pairs chain.
+    prompts over 90 accounts leave hardly a pair that is telling by itself, and people's pairs chain. Counts
+    of prompts of which most principals are cosenders: half of four is no news.
 
     Parameters
     ----------
@@ -138,17 +151,16 @@ def meeting_seeds(sent: Cosent) -> Seeds:
     work = near @ sent.rare
     share = work / max(1, int(sent.rare.sum()))
     seeds = np.flatnonzero((np.diff(near.indptr) >= FEWEST - 1) & (share <= MAJORITY))
-    levels = TWICE ** np.arange(1, 1 + int(np.log2(max(1, sent.senders.max(initial=1)))))
-    met = np.zeros((len(levels), len(seeds)), np.int64)
     block = np.cumsum(work[seeds]) // _MOST_MET
     edges = np.unique([0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(seeds)])
+    met, expected = np.zeros((len(LEVELS), len(seeds)), np.int64), np.zeros((len(LEVELS), len(seeds)))
     for first, last in pairwise(edges.tolist()):
-        met[:, first:last] = _met(sent, (near, again), seeds[first:last], levels)
-    expected = _expected(sent, share[seeds], levels)
-    tails = poisson.sf(met - 1, expected)
-    p_values = np.minimum(1.0, tails.min(axis=0, initial=1.0) * len(levels) * len(seeds))
+        some = slice(first, last)
+        least, expected[:, some] = _telling(sent, share[seeds[some]])
+        met[:, some] = _met(sent, (near, again), seeds[some], least)
+    tails = poisson.sf(met - 1, expected).min(axis=0, initial=1.0)
     lifts = (met / np.maximum(expected, np.finfo(np.float64).tiny)).max(axis=0, initial=0.0)
-    return Seeds(seeds, p_values, lifts, near)
+    return Seeds(seeds, np.minimum(1.0, tails * len(LEVELS) * len(seeds)), lifts, near)
 
 
 def _at_least(shared: csr_matrix, least: int) -> csr_matrix:
@@ -159,31 +171,38 @@ def _at_least(shared: csr_matrix, least: int) -> csr_matrix:
     return kept
 
 
+def _telling(sent: Cosent, share: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Hits that are telling, (levels, sizes of prompts, seeds), and prompts expected to, (levels, seeds)."""
+    sizes, n_prompts = np.unique(sent.senders, return_counts=True)
+    least = np.zeros((len(LEVELS), len(sizes), len(share)), np.int64)
+    expected = np.zeros((len(LEVELS), len(share)))
+    for place, size in enumerate(sizes.tolist()):
+        hits = np.arange(size + 1)[:, None]
+        pmf = comb(size, hits) * share**hits * (1 - share) ** (size - hits)
+        tails = np.cumsum(pmf[::-1], axis=0)[::-1]
+        tails = np.append(tails, np.zeros((1, len(share))), axis=0)  # more hits than principals
+        for row, level in enumerate(LEVELS):
+            least[row, place] = np.maximum(TWICE, (tails > level).sum(axis=0))
+            expected[row] += n_prompts[place] * tails[least[row, place], np.arange(len(share))]
+    return least, expected
+
+
 def _met(
     sent: Cosent,
     cosenders: tuple[csr_matrix, csr_matrix],
     seeds: NDArray[np.int64],
-    levels: NDArray[np.int64],
+    least: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """(levels, seeds): met prompts of at least so many principals."""
+    """(levels, seeds): prompts with as many hits, or more."""
     near, again = cosenders
     own = sent.of_principal[seeds]
     anywhere = (near[seeds] @ sent.of_principal).tocsr()
     elsewhere = (anywhere - anywhere.multiply(own)).tocoo()
     at_own = (again[seeds] @ sent.of_principal).multiply(own).tocoo()
-    out = np.zeros((len(levels), len(seeds)), np.int64)
+    size_of = np.unique(sent.senders, return_inverse=True)[1]
+    out = np.zeros((len(LEVELS), len(seeds)), np.int64)
     for found, halved in ((elsewhere, 1), (at_own, 2)):
-        full = found.data >= sent.most[found.col]
-        seed, size = found.row[full], sent.senders[found.col[full]]
-        for row, level in enumerate(levels.tolist()):
-            out[row] += np.bincount(seed[size >= level], minlength=len(seeds)) // halved
-    return out
-
-
-def _expected(sent: Cosent, share: NDArray[np.float64], levels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(levels, seeds): the prompts expected there."""
-    out = np.zeros((len(levels), len(share)))
-    sizes, first, count = np.unique(sent.senders, return_index=True, return_counts=True)
-    for size, at, n in zip(sizes.tolist(), first.tolist(), count.tolist(), strict=True):
-        out[levels <= size] += n * binom.sf(sent.most[at] - 1, size, share)
+        for row in range(len(LEVELS)):
+            full = found.data >= least[row, size_of[found.col], found.row]
+            out[row] += np.bincount(found.row[full], minlength=len(seeds)) // halved
     return out
