@@ -100,14 +100,13 @@ def table_world(**tables):
 
 
 def test_drift_is_told_by_share():
-    windows = pl.DataFrame(
-        {
-            "benign": [False, False, True, True],
-            "share": [0.05, 0.06, 0, 0],
-            "alarmed": [True, False, False, False],
-        }
-    )
-    assert drift_section([table_world(drift=windows)]).table.row(0) == ("5.0%", 2, 0.5, 0.0)
+    columns = ("drawn", "benign", "share", "alarmed")
+    rows = [
+        (False, False, 0.05, True), (False, False, 0.06, False), (False, True, 0.0, True),
+        (True, False, 0.05, True), (True, True, 0.0, False),
+    ]  # fmt: skip
+    windows = pl.DataFrame(rows, schema=list(columns), orient="row")
+    assert drift_section([table_world(drift=windows)]).table.row(0) == ("5.0%", 2, 0.5, 1.0, 1.0, 0.0)
 
 
 def test_a_finder_that_is_not_there_is_said_so():

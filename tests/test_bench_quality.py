@@ -35,7 +35,8 @@ def fake_finished(seed: int) -> Finished:
     families = pl.DataFrame(
         {
             "family_id": ["F"], "rank": [1], "q_value": [0.01], "flagged": [True], "score": [3.0],
-            "n_requests": [40], "n_accounts": [9], "template": ["secret"], "medoid_prompt": ["secret"], "reasons": [["why"]],
+            "n_requests": [40], "n_accounts": [9], "template": ["secret"], "medoid_prompt": ["secret"],
+            "reasons": [["why"]],
         }
     )  # fmt: skip
     truth = pl.DataFrame(

@@ -4,7 +4,8 @@ Contiguous windows of 1,500 requests are compared with benign ones by the unbias
 (Gretton et al. 2012, JMLR 13, eq. 3) under the mean of Gaussian kernels of half, one, two and four times the
 median distance; a window is alarmed above the 95th percentile of 1,000 benign-against-benign draws (arXiv
 2606.05725). Its benign reference is taken from the log itself by the truth, which no user has: the figures
-are its upper end. It says when, not which requests.
+are its upper end. Windows of the log's time differ in more than campaigns; so the same requests in a drawn
+order are windowed, too, as the paper draws them. It says when, not which requests.
 """
 
 from __future__ import annotations
@@ -76,11 +77,12 @@ def null_draws(kernel: Floats, size: int, n_draws: int, *, rng: np.random.Genera
 
 
 def count_drift(finished: Finished) -> pl.DataFrame:
-    """A row per window: ``benign`` (campaigns taken out), ``share`` of campaign requests, ``alarmed``.
+    """A row per window: ``drawn`` (not in the order of time), ``benign`` (campaigns taken out), ``share`` of
+    campaign requests, ``alarmed``.
 
     No rows when the log is too small for a reference and a window.
     """
-    schema = {"benign": pl.Boolean, "share": pl.Float64, "alarmed": pl.Boolean}
+    schema = {"drawn": pl.Boolean, "benign": pl.Boolean, "share": pl.Float64, "alarmed": pl.Boolean}
     campaign = (
         finished.requests.select("request_id")
         .join(finished.truth, on="request_id", how="left", maintain_order="left")
@@ -98,15 +100,22 @@ def count_drift(finished: Finished) -> pl.DataFrame:
     kernel = mixture(squared, sigma)
     threshold = float(np.quantile(null_draws(kernel, WINDOW, N_DRAWS, rng=rng), _QUANTILE))
     rest = np.setdiff1d(np.arange(len(campaign)), pool)  # in the order of time
+    calm_rest = rest[~campaign[rest]]
+    orders = (
+        (False, False, rest),
+        (False, True, calm_rest),
+        (True, False, rng.permutation(rest)),
+        (True, True, rng.permutation(calm_rest)),
+    )
     rows = []
-    for benign, kept in ((False, rest), (True, rest[~campaign[rest]])):
+    for drawn, benign, kept in orders:
         for begin in range(0, len(kept) - WINDOW + 1, WINDOW):
             window = kept[begin : begin + WINDOW]
             other = rng.choice(_POOL, WINDOW, replace=False)
             x, y = vectors[place[window]], vectors[place[pool[other]]]
             own, cross = (mixture(squared_distances(x, z), sigma) for z in (x, y))
             value = unbiased(own, kernel[np.ix_(other, other)], cross)
-            rows.append((benign, float(campaign[window].mean()), value > threshold))
+            rows.append((drawn, benign, float(campaign[window].mean()), value > threshold))
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -119,9 +128,16 @@ def drift_section(worlds: Sequence[Counted]) -> Section:
     rows = []
     for share, tables in groups.items():
         windows = pl.concat(tables)
-        mixed, calm = windows.filter(~pl.col("benign")), windows.filter("benign")
-        alarms = [mean(part["alarmed"].cast(pl.Float64).to_list()) for part in (mixed, calm)]
-        rows.append((share, mixed.height, *alarms))
-    columns = ("Share of campaigns", "Windows", "Alarmed", "Alarmed without the campaigns")
+        alarms = [
+            mean(part["alarmed"].cast(pl.Float64).to_list())
+            for drawn in (False, True)
+            for benign in (False, True)
+            for part in (windows.filter(drawn=drawn, benign=benign),)
+        ]
+        rows.append((share, windows.filter(drawn=False, benign=False).height, *alarms))
+    heads = [
+        f"{order}: {what}" for order in ("By time", "Drawn") for what in ("alarmed", "without campaigns")
+    ]
+    columns = ("Share of campaigns", "Windows", *heads)
     note = f"Windows of {WINDOW:,} requests; the benign reference is known by the truth."
     return Section("baselines", "Windowed MMD", note, table_of(rows, columns))
