@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import binom
 from traffic_cases import check_valid, nothing, round_the_clock, stacked, traffic_of
 
+from clustering.signals import Traffic
 from clustering.signals.rotation import _lower_tail, rotation
 
 
@@ -164,3 +165,20 @@ def test_deterministic_and_blind_to_other_groups_and_to_requests_without_times()
     gaps = of(np.append(who, [0] * 50), np.append(hours, [np.nan] * 50))
     assert gaps.p_value[0] == signal.p_value[0]
     assert pl.thread_pool_size() >= 1
+
+
+def test_the_same_to_the_last_digit_however_often_and_in_whatever_order():
+    random = np.random.default_rng(6)
+    parts = []
+    for group in range(40):
+        who, hours = in_random_order(random, 7, 6, 80)
+        parts.append((group, who, np.arange(len(who)), hours))
+    traffic = stacked(*parts)
+    first = rotation(traffic)
+    order = random.permutation(len(traffic.hours))
+    shuffled = Traffic(
+        traffic.prompts[order], traffic.principals[order], traffic.hours[order], traffic.groups[order], 40
+    )
+    for again in (rotation(traffic), rotation(traffic), rotation(shuffled)):
+        np.testing.assert_array_equal(again.effect, first.effect)
+        np.testing.assert_array_equal(again.p_value, first.p_value)

@@ -42,10 +42,11 @@ def rotation(traffic: Traffic) -> Signal:
         .group_by("group", "hour")
         .agg(n=pl.col("n").sum(), squares=(pl.col("n") ** 2).sum(), cubes=(pl.col("n") ** 3).sum())
         .filter(pl.col("n") > 1)
+        .sort("group", "hour")  # a sum's last digit depends on its order
     )
     n, squares, cubes = pl.col("n"), pl.col("squares"), pl.col("cubes")
     variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n**2 * (n - 1))
-    expected = per_hour.group_by("group").agg(
+    expected = per_hour.group_by("group", maintain_order=True).agg(
         mean=((squares - n) / n).sum(), variance=variance.sum().clip(lower_bound=0)
     )
     next_of = [pl.col(name) == pl.col(name).shift() for name in ("group", "hour", "principal")]
