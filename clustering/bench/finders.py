@@ -23,7 +23,7 @@ from .counting import Counted, Finished
 from .section import Section, table_of
 from .vectors import request_vectors
 
-MOST_PROMPTS = 40_000
+MOST_PROMPTS = 20_000
 _SCHEMA = {
     "method": pl.String, "installed": pl.Boolean, "n_prompts": pl.Int64, "n_families": pl.Int64,
     "mean_f1": pl.Float64, "plain_f1": pl.Float64, "seconds": pl.Float64,
