@@ -40,10 +40,15 @@ def parse_template(template: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def fixes_words(parts: tuple[Part, ...]) -> bool:
+    """Whether a template fixes any word or number."""
+    return any(char.isalnum() for part in parts if not part.is_slot for char in part.text)
+
+
 def headline(template: str | None, medoid: str | None) -> tuple[Part, ...]:
     """What names a family in a list: its template, or its medoid where the template fixes no word."""
     parts = parse_template(template or "")
-    if any(char.isalnum() for part in parts if not part.is_slot for char in part.text):
+    if fixes_words(parts):
         return parts
     return (Part(medoid or "", False),)
 

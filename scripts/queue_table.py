@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clustering.report.signals import format_count, format_figure, format_p
 from clustering.template_text import headline, in_a_line
-from scripts.terminal import quoted, table
+from scripts.parts import days, with_headline
+from scripts.terminal import quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,53 +18,54 @@ if TYPE_CHECKING:
 
     from clustering.report.contents import RunTables
 
-WIDE = 120  # columns of a terminal that has room for the whole queue
-NARROW_COLUMNS = (
-    ("#", "right"),
-    ("", "left"),
-    ("Score", "right"),
-    ("q", "right"),
-    ("Requests", "right"),
-    ("Accounts", "right"),
-    ("Template", "left"),
-)
-WIDE_COLUMNS = (
-    *NARROW_COLUMNS[:-1],
-    ("Principals", "right"),
-    ("First seen", "right"),
-    ("Last seen", "right"),
-    ("Family", "left"),
-    ("Template", "left"),
+TEMPLATE_CHARACTERS, NAME_CHARACTERS = 300, 24
+SHORT_ID = 8  # characters of an id, enough to name it to `covey show`
+PATTERN_WIDTH = 110  # columns of a terminal that has room for campaign and pattern
+WIDE_WIDTH = 150  # and for the whole queue
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the queue: its name, its side, the narrowest terminal that has it, and its cell."""
+
+    name: str
+    side: str
+    width: int
+    cell: Callable[[Mapping[str, Any]], str]
+    style: str = ""
+
+
+_COLUMNS = (
+    _Column("#", "right", 0, lambda row: str(row["rank"])),
+    _Column("", "left", 0, lambda row: "\u25cf" if row["flagged"] else "", "bold red"),
+    _Column("Score", "right", 0, lambda row: format_figure(row["score"])),
+    _Column("q", "right", 0, lambda row: format_p(row["q_value"])),
+    _Column("Requests", "right", 0, lambda row: format_count(row["n_requests"])),
+    _Column("Accounts", "right", 0, lambda row: format_count(row["n_accounts"])),
+    _Column("Seen", "right", WIDE_WIDTH, lambda row: days(row["first_seen"], row["last_seen"])),
+    _Column("Family", "left", WIDE_WIDTH, lambda row: str(row["family_id"])[:SHORT_ID]),
+    _Column("Campaign", "left", PATTERN_WIDTH, lambda row: str(row["campaign_id"] or "")[:SHORT_ID]),
+    _Column("Pattern", "left", PATTERN_WIDTH, lambda row: str(row["pattern"] or "")),
+    _Column("Asks for", "left", WIDE_WIDTH, lambda row: str(row["capability"] or "")),
+    _Column("Template", "left", 0, lambda row: in_a_line(headline(row["template"], row["medoid_prompt"]))),
 )
 
 
 def queue_table(families: pl.DataFrame, *, limit: int, width: int) -> Table:
     """The first `limit` families by rank; fewer columns on a narrow terminal."""
-    wide = width >= WIDE
-    made = table(*(WIDE_COLUMNS if wide else NARROW_COLUMNS), expand=True)
-    made.columns[-1].no_wrap = True
-    made.columns[-1].overflow = "ellipsis"
-    made.columns[-1].ratio = 1
+    columns = [column for column in _COLUMNS if column.width <= width]
+    made = with_headline(*((column.name, column.side) for column in columns[:-1]))
     for row in families.sort("rank").head(limit).iter_rows(named=True):
-        made.add_row(*_cells(row, wide=wide))
+        made.add_row(*(_shown(column, row) for column in columns))
     return made
 
 
-def _cells(row: dict[str, Any], *, wide: bool) -> Iterator[Text]:
-    from rich.text import Text
-
-    yield Text(str(row["rank"]))
-    yield Text(("flagged" if wide else "\u25cf") if row["flagged"] else "", style="bold red")
-    yield Text(format_figure(row["score"]))
-    yield Text(format_p(row["q_value"]))
-    yield Text(format_count(row["n_requests"]))
-    yield Text(format_count(row["n_accounts"]))
-    if wide:
-        yield Text(format_count(row["n_principals"]))
-        for moment in (row["first_seen"], row["last_seen"]):
-            yield Text(moment.strftime("%Y-%m-%d") if moment else "\u2013")
-        yield quoted(str(row["family_id"])[:8])
-    yield quoted(in_a_line(headline(row["template"], row["medoid_prompt"])), length=300)
+def _shown(column: _Column, row: Mapping[str, Any]) -> Text:
+    text = quoted(
+        column.cell(row), length=TEMPLATE_CHARACTERS if column.name == "Template" else NAME_CHARACTERS
+    )
+    text.stylize(column.style)
+    return text
 
 
 def summary_line(run: RunTables) -> str:

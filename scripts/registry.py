@@ -45,7 +45,7 @@ def registry_command(
     """
     from clustering import load_run
     from clustering.registry import known_from_template, read_registry, write_registry
-    from scripts.show import find_family
+    from scripts.subjects import find_family
 
     if (template is None) == (run is None) or (run is None) != (family is None):
         raise ValueError("give either RUN and FAMILY, or --template TEXT")

@@ -1,4 +1,4 @@
-"""`covey show`: a run's queue, or one family with its evidence, in the terminal."""
+"""`covey show`: a run's queue, or one family, campaign or account with its evidence, in the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from scripts.errors import guarded
 from scripts.terminal import console, print_json
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from clustering import Run
 
 N_FAMILIES = 20  # of the queue that are shown where no limit is given
 
@@ -20,65 +24,64 @@ N_FAMILIES = 20  # of the queue that are shown where no limit is given
 def show_command(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
-    family: Annotated[
+    subject: Annotated[
         str | None,
-        typer.Argument(help="A family: its rank, or its id or the start of it.", show_default=False),
+        typer.Argument(
+            metavar="[FAMILY|CAMPAIGN|ACCOUNT]",
+            help="A family's rank, or the id, or the start of it, of a family, a campaign or an account.",
+            show_default=False,
+        ),
     ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Families of the queue, or examples of a family and fillers of each slot, to show.",
-            show_default="20 families; 5 examples, 8 fillers",
+            help="Families of the queue to show, or examples, fillers of each slot, and accounts.",
+            show_default="20 families; 3 examples, 5 fillers, 5 accounts",
         ),
     ] = None,
+    signals: Annotated[bool, typer.Option("--signals", help="Show a family's signals one by one.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the ranked queue of a RUN, or one FAMILY: template, reasons, signals, slots and examples."""
+    """Show the ranked queue of a RUN, or why one FAMILY is flagged or not, or a CAMPAIGN or an ACCOUNT."""
     from clustering import load_run
-    from scripts.family import family_json, family_lines
     from scripts.queue_table import queue_json, queue_table, summary_line
 
     loaded = load_run(run)
-    screen = console()
-    if family is None:
-        n_families = N_FAMILIES if limit is None else limit
-        if as_json:
-            print_json(queue_json(loaded, limit=n_families))
-            return
-        screen.print(queue_table(loaded.families, limit=n_families, width=screen.width))
-        screen.print(summary_line(loaded) + ".")
+    if subject is not None:
+        _show(loaded, subject, limit=limit, signals=signals, as_json=as_json)
         return
-    family_id = find_family(loaded.families, family)
+    n_families = N_FAMILIES if limit is None else limit
     if as_json:
-        print_json(family_json(loaded, family_id, limit=limit))
+        print_json(queue_json(loaded, limit=n_families))
         return
-    for line in family_lines(loaded, family_id, limit=limit):
-        screen.print(line)
+    screen = console()
+    screen.print(queue_table(loaded.families, limit=n_families, width=screen.width))
+    screen.print(summary_line(loaded) + ".")
 
 
-def find_family(families: pl.DataFrame, name: str) -> str:
-    """The id of the family meant by a rank, an id or the start of one.
+def _show(run: Run, subject: str, *, limit: int | None, signals: bool, as_json: bool) -> None:
+    from scripts.account import account_json
+    from scripts.campaign import campaign_json
+    from scripts.family import family_json
+    from scripts.parts import PROSE_WIDTH
+    from scripts.subjects import find_subject
 
-    Raises
-    ------
-    ValueError
-        When no family or more than one is meant.
-    """
-    if name.isascii() and name.isdigit():
-        ranked = families.filter(families["rank"] == int(name))["family_id"].to_list()
-        if ranked:
-            return str(ranked[0])
-    ids = [str(found) for found in families["family_id"].to_list() if str(found).startswith(name) and name]
-    if name in ids:
-        return name
-    if len(ids) == 1:
-        return ids[0]
-    if ids:
-        raise ValueError(
-            f"family {name}: {len(ids)} ids start so ({', '.join(sorted(ids)[:3])}, ...); give more of it"
-        )
-    raise ValueError(
-        f"family {name}: none of that rank or id; "
-        f"the run's ranks are 1 to {families.height}, listed by `covey show RUN`"
-    )
+    kind, name = find_subject(run, subject)
+    if as_json:
+        described = {"family": family_json, "campaign": campaign_json, "account": account_json}[kind]
+        print_json(described(run, name, limit=limit))
+        return
+    screen = console()
+    for part in _lines(run, kind, name, limit=limit, signals=signals):
+        screen.print(part, width=min(screen.width, PROSE_WIDTH))
+
+
+def _lines(run: Run, kind: str, name: str, *, limit: int | None, signals: bool) -> Iterator[RenderableType]:
+    from scripts.account import account_lines
+    from scripts.campaign import campaign_lines
+    from scripts.family import family_lines
+
+    if kind == "family":
+        return family_lines(run, name, limit=limit, signals=signals)
+    return (campaign_lines if kind == "campaign" else account_lines)(run, name, limit=limit)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from clustering.tables import ASSIGNMENTS, FAMILIES, MAP, PROMPTS, SLOTS
+from clustering.campaign_tables import accounts_table, campaigns_table
+from clustering.tables import ACCOUNTS, ASSIGNMENTS, CAMPAIGNS, FAMILIES, MAP, PROMPTS, SLOTS
 
 CALM, HOSTILE = "aa00" + "0" * 12, "aa11" + "0" * 12
 TRAP = "http://trap.invalid/"  # asked for by a page that fails to escape
@@ -35,6 +36,8 @@ class Tables:
     """The tables of a run, as the report asks for them."""
 
     families: pl.DataFrame
+    campaigns: pl.DataFrame
+    accounts: pl.DataFrame
     assignments: pl.DataFrame
     prompts: pl.DataFrame
     slots: pl.DataFrame
@@ -54,9 +57,14 @@ def small_run() -> Tables:
     )
     slots = [(CALM, "slot_1", str(n), 2, 1) for n in range(12)]
     slots += [(HOSTILE, "slot_1", text, 1, 1) for text in HOSTILE_PROMPTS]
+    families = pl.DataFrame([_calm_family(), _hostile_family()], schema=FAMILIES)
+    assignments = _assignments(prompts)
+    scores = assignments.select("account_id", score=pl.lit(0.75)).unique("account_id")
     return Tables(
-        families=pl.DataFrame([_calm_family(), _hostile_family()], schema=FAMILIES),
-        assignments=_assignments(prompts),
+        families=families,
+        campaigns=campaigns_table(families, assignments),
+        accounts=accounts_table(families, assignments, scores),
+        assignments=assignments,
         prompts=prompts,
         slots=pl.DataFrame(slots, schema=SLOTS, orient="row"),
         map=_map(prompts),
@@ -73,6 +81,8 @@ def empty_run() -> Tables:
     """A run that found nothing in an empty log."""
     return Tables(
         families=FAMILIES.to_frame(),
+        campaigns=CAMPAIGNS.to_frame(),
+        accounts=ACCOUNTS.to_frame(),
         assignments=ASSIGNMENTS.to_frame(),
         prompts=PROMPTS.to_frame(),
         slots=SLOTS.to_frame(),
@@ -122,6 +132,12 @@ def _calm_family() -> dict[str, object]:
         "principals_p": 0.04,
         "devotion": None,
         "devotion_p": None,
+        "aspect_loads": -0.8,
+        "load_dispersion": 7.25,
+        "load_dispersion_p": 0.8,
+        "aspect_hours": 0.5,
+        "hour_flatness": 0.25,
+        "hour_flatness_p": 0.3,
     }
 
 
@@ -138,6 +154,15 @@ def _hostile_family() -> dict[str, object]:
         "medoid_prompt": HOSTILE_PROMPTS[0],
         "benign_explanation": nasty,
         "reasons": [nasty],
+        "aspect_devotion": 3.0,
+        "devotion": 0.97,
+        "devotion_p": 1e-9,
+        "pattern_match": 0.75,
+        "pattern_hostile": True,
+        "coverage_depth": 0.25,
+        "coverage_full_size": 56.0,
+        "coverage_efficiency": 0.9,
+        "coverage_breadth": 3.2,
         "pattern": nasty,
         "capability": nasty,
         "campaign_id": nasty,

@@ -174,7 +174,7 @@ def test_details_take_the_medoid_first_and_spread_the_rest() -> None:
     assert detail.slots[0].n_fillers == 12
     assert [filler for filler, _, _ in detail.slots[0].fillers] == ["0", "1", "10"]  # equal counts go by text
     assert sum(detail.activity.timeline) == 24
-    assert sum(n for _, n in detail.activity.busiest) == 24
+    assert sum(sender.n_requests for sender in detail.activity.busiest) == 24
 
 
 def test_details_of_all_examples_hold_each_prompt_once() -> None:

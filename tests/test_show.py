@@ -19,7 +19,7 @@ from clustering.run_tables import MAX_FILLERS
 from clustering.templates import N_FILLED
 from scripts.family import family_json, family_lines
 from scripts.queue_table import queue_json, queue_table, summary_line
-from scripts.show import find_family
+from scripts.subjects import find_family
 from scripts.terminal import print_json, quoted
 
 
@@ -50,7 +50,7 @@ def test_queue_fits_the_terminal(run: Tables, width: int) -> None:
     lines = printed(queue_table(run.families, limit=9, width=width), width=width).splitlines()
     assert max(map(len, lines)) <= width
     assert [line.split()[0] for line in lines if line.strip()[:1].isdigit()] == ["1", "2"]
-    assert ("Principals" in lines[1]) == (width == 160)
+    assert ("Campaign" in lines[1]) == (width == 160)
 
 
 def test_queue_honours_the_limit(run: Tables) -> None:

@@ -5,16 +5,18 @@ Nothing here is escaped; the page and the terminal each do that in their own way
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
+import numpy as np
 import polars as pl
 
+from clustering.report.activity import Activity, activity_of, log_span
+from clustering.report.aspects import AspectFigure, aspect_figures, other_reasons
 from clustering.report.signals import SignalFigure, signal_figures
-from clustering.template_text import Part, parse_template
-
-N_BINS = 56  # of a family's timeline: six hours each over a fortnight
+from clustering.report.verdict import Verdict, verdict
+from clustering.template_text import Part, fixes_words, parse_template
 
 
 class RunTables(Protocol):
@@ -22,6 +24,12 @@ class RunTables(Protocol):
 
     @property
     def families(self) -> pl.DataFrame: ...
+
+    @property
+    def campaigns(self) -> pl.DataFrame: ...
+
+    @property
+    def accounts(self) -> pl.DataFrame: ...
 
     @property
     def assignments(self) -> pl.DataFrame: ...
@@ -59,24 +67,45 @@ class SlotFillers:
 
 
 @dataclass(frozen=True)
-class Activity:
-    """Requests per bin of the run's span, and requests of the family's accounts, busiest first."""
-
-    timeline: tuple[int, ...]
-    busiest: tuple[tuple[str, int], ...]
-    median_load: float
-
-
-@dataclass(frozen=True)
 class FamilyDetail:
-    """All that is shown of one family; `row` is its row of FAMILIES."""
+    """All that is shown of one family.
+
+    Attributes
+    ----------
+    row : row of FAMILIES
+    verdict : Verdict
+    aspects : tuple of AspectFigure
+    reasons : tuple of str
+        Those that stand beside no aspect.
+    campaign : row of CAMPAIGNS, or None
+    companions : tuple of int
+        Ranks of the campaign's other families.
+    """
 
     row: Mapping[str, object]
+    verdict: Verdict
+    aspects: tuple[AspectFigure, ...]
+    reasons: tuple[str, ...]
+    campaign: Mapping[str, object] | None
+    companions: tuple[int, ...]
     template: tuple[Part, ...]
     slots: tuple[SlotFillers, ...]
     signals: tuple[SignalFigure, ...]
     examples: tuple[Example, ...]
     activity: Activity
+
+    @property
+    def measured(self) -> bool:
+        """Whether the log could tell any aspect."""
+        return any(aspect.deviate is not None for aspect in self.aspects)
+
+
+class _Judged(TypedDict):
+    verdict: Verdict
+    aspects: tuple[AspectFigure, ...]
+    reasons: tuple[str, ...]
+    campaign: Mapping[str, object] | None
+    companions: tuple[int, ...]
 
 
 def family_details(
@@ -93,20 +122,45 @@ def family_details(
     )
     slots = _by_family(tables.slots.filter(chosen))
     requests = _by_family(tables.assignments.filter(chosen).select("family_id", "account_id", "timestamp"))
-    span = _span(tables.assignments)
+    span, scores = log_span(tables.assignments), tables.accounts.select("account_id", "score")
+    judged = _judged(tables)
     return [
         FamilyDetail(
             row=rows[name],
-            template=parse_template(str(rows[name]["template"] or "")),
+            **judged(rows[name]),
+            template=_template(rows[name]),
             slots=_slot_fillers(slots.get(name, tables.slots.head(0)), n_fillers),
             signals=signal_figures(rows[name]),
             examples=_examples(
                 prompts.get(name, tables.prompts.head(0)), rows[name]["medoid_prompt"], n_examples
             ),
-            activity=_activity(requests.get(name, tables.assignments.head(0)), span, n_accounts),
+            activity=activity_of(
+                requests.get(name, tables.assignments.head(0)), span, scores, n_accounts=n_accounts
+            ),
         )
         for name in family_ids
     ]
+
+
+def _judged(tables: RunTables) -> Callable[[Mapping[str, object]], _Judged]:
+    """A function from a row of FAMILIES to what is said of it and of its campaign."""
+    p_values = np.sort(tables.families["p_value"].drop_nulls().to_numpy())
+    campaigns = {str(row["campaign_id"]): row for row in tables.campaigns.iter_rows(named=True)}
+    ranks = dict(tables.families.select("family_id", "rank").iter_rows())
+
+    def judge(row: Mapping[str, object]) -> _Judged:
+        aspects = aspect_figures(row)
+        campaign = campaigns.get(str(row["campaign_id"]))
+        others = [name for name in campaign["family_ids"] if name != row["family_id"]] if campaign else []
+        return {
+            "verdict": verdict(row, aspects, p_values),
+            "aspects": aspects,
+            "reasons": other_reasons(row, aspects),
+            "campaign": campaign,
+            "companions": tuple(ranks[name] for name in others),
+        }
+
+    return judge
 
 
 def _by_family(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -131,6 +185,12 @@ def _examples(prompts: pl.DataFrame, medoid: object, n_examples: int) -> tuple[E
     )
 
 
+def _template(row: Mapping[str, object]) -> tuple[Part, ...]:
+    """The parts of the template; none where it fixes no word."""
+    parts = parse_template(str(row["template"] or ""))
+    return parts if fixes_words(parts) else ()
+
+
 def _slot_fillers(slots: pl.DataFrame, n_fillers: int) -> tuple[SlotFillers, ...]:
     ordered = slots.sort("n_requests", "filler", descending=[True, False])
     found = []
@@ -138,26 +198,3 @@ def _slot_fillers(slots: pl.DataFrame, n_fillers: int) -> tuple[SlotFillers, ...
         top = part.head(n_fillers).select("filler", "n_requests", "n_accounts")
         found.append(SlotFillers(str(key[0]), part.height, tuple(top.iter_rows())))
     return tuple(sorted(found, key=lambda slot: (len(slot.name), slot.name)))  # slot_2 before slot_10
-
-
-def _span(assignments: pl.DataFrame) -> tuple[int, int]:
-    """First time of the log in microseconds and the length of a bin."""
-    times = assignments["timestamp"].drop_nulls()
-    if times.is_empty():
-        return 0, 1
-    ticks = times.to_physical().to_numpy()
-    low, high = int(ticks.min()), int(ticks.max())
-    return low, max((high - low) // N_BINS + 1, 1)
-
-
-def _activity(requests: pl.DataFrame, span: tuple[int, int], n_accounts: int) -> Activity:
-    times = requests["timestamp"].drop_nulls().to_physical()
-    bins = ((times - span[0]) // span[1]).value_counts()
-    counts = dict(bins.iter_rows())
-    loads = requests.group_by("account_id").agg(n=pl.len()).sort("n", "account_id", descending=[True, False])
-    median = loads["n"].median()
-    return Activity(
-        timeline=tuple(counts.get(place, 0) for place in range(N_BINS)) if counts else (),
-        busiest=tuple(loads.head(n_accounts).iter_rows()),
-        median_load=float(median) if isinstance(median, int | float) else 0.0,
-    )

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from clustering.report.aspects import HIGHEST, LOWEST, AspectFigure
+from clustering.report.descriptions import (
+    coverage_sentence,
+    figures_sentence,
+    found_by,
+    pattern_sentence,
+    sizes,
+)
 from clustering.report.signals import format_count, format_figure, format_p
 from clustering.report.visible import flatten, pieces, shorten, visible
 from clustering.run_tables import MAX_FILLERS
+from clustering.template_text import Part, headline
 from clustering.templates import N_FILLED
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 SHORT = 240  # characters of a slot's filler
+QUEUE_CHARACTERS = 320  # of a template in the queue, which shows two lines of it
 
 
 def filters(*, max_characters: int) -> dict[str, Callable[..., Any]]:
@@ -34,8 +45,61 @@ def filters(*, max_characters: int) -> dict[str, Callable[..., Any]]:
         "shown_flat": lambda value: shown(flatten(str(value))),
         "in_attribute": lambda value: visible(str(value), flat=True),
         "counted": counted,
+        "counted_figure": lambda n, noun: counted(n, noun, figure=format_figure),
         "counted_fillers": counted_fillers,
+        "dash": lambda value: "\u2013" if value is None else str(value),
+        "share": format_share,
+        "shares": format_shares,
+        "aspect_bar": aspect_bar,
+        "headline_parts": headline_parts,
+        "sizes": sizes,
+        "pattern_sentence": pattern_sentence,
+        "coverage_sentence": coverage_sentence,
+        "found_by": found_by,
+        "figures_sentence": figures_sentence,
     }
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An aspect's bar in hundredths of its width: where it begins and ends, its middle, and what it says."""
+
+    x: float
+    width: float
+    middle: float
+    said: str
+
+
+def aspect_bar(aspect: AspectFigure) -> Bar:
+    """A bar from the middle: to the left for people, to the right for one hand."""
+    unit = 100 / (HIGHEST - LOWEST)
+    middle, deviate = -LOWEST * unit, aspect.deviate
+    if deviate is None:
+        return Bar(middle, 0.0, middle, "not measured")
+    said = f"{deviate:+.1f}, from {LOWEST:+.0f} for people to {HIGHEST:+.0f} for one hand"
+    return Bar(round(middle + min(deviate, 0) * unit, 1), round(abs(deviate) * unit, 1), middle, said)
+
+
+def headline_parts(family: Mapping[str, object], *, length: int = QUEUE_CHARACTERS) -> tuple[Part, ...]:
+    """What names a row of FAMILIES in a list, cut to `length` characters."""
+    texts = (None if family[key] is None else str(family[key]) for key in ("template", "medoid_prompt"))
+    parts, room = [], length
+    for part in headline(*texts):
+        if room > 0:
+            parts.append(part if part.is_slot else Part(shorten(part.text, room), False))
+        room -= len(part.text)
+    return tuple(parts)
+
+
+def format_share(value: object) -> str:
+    """A share or a probability in per cent, a dash for none."""
+    return f"{value:.0%}" if isinstance(value, int | float) else "\u2013"
+
+
+def format_shares(parts: Sequence[tuple[str, int]]) -> str:
+    """Names, each with its share of the counts."""
+    total = sum(n for _, n in parts)
+    return ", ".join(f"{name or 'unknown'} {n / total:.0%}" for name, n in parts)
 
 
 def shown(text: str) -> Markup:
@@ -46,9 +110,9 @@ def shown(text: str) -> Markup:
     return Markup("").join(mark.format(run) if hidden else run for run, hidden in pieces(text))
 
 
-def counted(n: object, noun: str) -> str:
+def counted(n: object, noun: str, *, figure: Callable[[object], str] = format_count) -> str:
     """A count with its noun: "1 request", "2 requests"."""
-    return f"{format_count(n)} {noun}" + ("" if n == 1 else "s")
+    return f"{figure(n)} {noun}" + ("" if n == 1 else "s")
 
 
 def counted_fillers(n_fillers: int, n_prompts: object) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import polars as pl
 
-from clustering.report.contents import N_BINS, RunTables
+from clustering.report.activity import N_BINS
+from clustering.report.contents import RunTables
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def _tiles(tables: RunTables, flagged: pl.DataFrame) -> tuple[Tile, ...]:
         Tile("accounts", assignments["account_id"].n_unique()),
         Tile("families", tables.families.height),
         Tile("flagged families", flagged.height, alarm=flagged.height > 0),
+        Tile("campaigns", tables.campaigns.height, alarm=flagged.height > 0),
         Tile("requests in flagged families", in_flagged.height),
         Tile("accounts in flagged families", in_flagged["account_id"].n_unique()),
     )

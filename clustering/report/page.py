@@ -13,19 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clustering.report.campaign_contents import campaign_details
 from clustering.report.contents import RunTables, family_details
-from clustering.report.formats import filters
+from clustering.report.formats import filters, headline_parts
 from clustering.report.head import page_head
 from clustering.report.map_plot import map_plot
-from clustering.report.visible import shorten
-from clustering.template_text import Part, headline
 
 if TYPE_CHECKING:
     import polars as pl
     from jinja2 import Environment
 
 HERE = Path(__file__).parent
-QUEUE_CHARACTERS = 320  # of a template in the queue, which shows two lines of it
 # Column title, and whether its cells start at the left.
 QUEUE_COLUMNS = (
     ("Rank", False),
@@ -34,11 +32,11 @@ QUEUE_COLUMNS = (
     ("Score", False),
     ("q", False),
     ("Requests", False),
-    ("Prompts", False),
     ("Accounts", False),
-    ("Principals", False),
+    ("Pattern", True),
+    ("Asks for", True),
+    ("Campaign", True),
     ("Seen", False),
-    ("View", True),
 )
 
 
@@ -50,19 +48,23 @@ class ReportSettings:
     ----------
     n_detailed
         Families with a section of their own, first ranks first; all are in the queue.
+    n_campaigns
+        Campaigns with a section of their own.
     n_coloured
         Families with a colour of their own on the map, at most 21.
-    n_examples, n_fillers
-        Prompts per family, and fillers per slot.
+    n_examples, n_fillers, n_accounts
+        Prompts per family, fillers per slot, accounts per campaign.
     fold_characters, max_characters
         A prompt longer than the first is folded, longer than the second is cut; the page says so.
     """
 
     title: str = "Prompt families"
     n_detailed: int = 200
+    n_campaigns: int = 100
     n_coloured: int = 21
     n_examples: int = 5
     n_fillers: int = 8
+    n_accounts: int = 20
     fold_characters: int = 700
     max_characters: int = 4_000
 
@@ -98,6 +100,7 @@ def render(tables: RunTables, *, settings: ReportSettings | None = None) -> str:
     details = family_details(
         tables, detailed["family_id"].to_list(), n_examples=settings.n_examples, n_fillers=settings.n_fillers
     )
+    campaigns = tables.campaigns.sort("rank").head(settings.n_campaigns)
     plot = map_plot(tables.map, families, n_coloured=settings.n_coloured, n_characters=180)
     scripts = page_scripts(with_map=plot is not None)
     page = _environment(settings).get_template("page.html")
@@ -108,6 +111,11 @@ def render(tables: RunTables, *, settings: ReportSettings | None = None) -> str:
         rows=_queue_rows(families),
         detailed=set(detailed["rank"].to_list()),
         details=details,
+        campaigns=campaign_details(
+            tables, campaigns["campaign_id"].to_list(), n_accounts=settings.n_accounts
+        ),
+        campaign_ranks=dict(campaigns.select("campaign_id", "rank").iter_rows()),
+        n_campaigns=tables.campaigns.height,
         plot=plot,
         policy=content_policy(scripts),
         # The only strings that are not escaped: files of this package and of Bokeh, and JSON without any
@@ -120,15 +128,7 @@ def render(tables: RunTables, *, settings: ReportSettings | None = None) -> str:
 
 def _queue_rows(families: pl.DataFrame) -> list[dict[str, object]]:
     """Rows of FAMILIES with the parts of their headline, cut to what the queue shows."""
-    rows = []
-    for row in families.iter_rows(named=True):
-        parts, room = [], QUEUE_CHARACTERS
-        for part in headline(row["template"], row["medoid_prompt"]):
-            if room > 0:
-                parts.append(part if part.is_slot else Part(shorten(part.text, room), False))
-            room -= len(part.text)
-        rows.append(row | {"parts": tuple(parts)})
-    return rows
+    return [row | {"parts": headline_parts(row)} for row in families.iter_rows(named=True)]
 
 
 def page_scripts(*, with_map: bool) -> list[str]:
