@@ -17,8 +17,8 @@ from report_tables import CALM, HOSTILE, HOSTILE_PROMPTS, empty_run, small_run
 from clustering.report import ReportSettings, family_details, render, write_report
 from clustering.report.page import content_policy, page_scripts
 from clustering.report.signals import format_count, format_figure, format_p, signal_figures
-from clustering.template_text import Part, headline, in_a_line, parse_template
 from clustering.report.visible import is_hidden, pieces, shorten, visible
+from clustering.template_text import Part, headline, in_a_line, parse_template
 
 
 class Page(HTMLParser):
@@ -126,6 +126,22 @@ def test_only_the_first_families_are_shown_in_detail() -> None:
     assert "family-2" not in ids
     assert "The first 1 of 2 families in detail" in html
     assert html.count("<tr data-flagged=") == 2
+
+
+def test_campaigns_and_aspects_are_on_the_page(html: str) -> None:
+    page = Page(html)
+    ids = [attributes.get("id") for _, attributes in page.elements]
+    assert len([name for name in ids if name]) == len({name for name in ids if name})
+    links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
+    assert {"#campaign-1", "#campaigns", "#family-1"} <= links
+    assert {str(link)[1:] for link in links} <= set(ids), "a link leads nowhere"
+    text = " ".join("".join(page.data).split())
+    assert "One hand behind all 3 accounts that send one family, very likely" in text
+    assert "Sent by the pool behind its campaign, very likely" in text
+    assert "About 25% of an estimated 56 prompts" in text
+    bars = [attributes.get("aria-label") for tag, attributes in page.elements if tag == "svg"]
+    assert "+3.0, from -1 for people to +3 for one hand" in bars
+    assert "-0.8, from -1 for people to +3 for one hand" in bars
 
 
 def test_long_prompts_are_cut_and_say_so() -> None:

@@ -16,6 +16,7 @@ from clustering.report.formats import counted_fillers
 from clustering.report.signals import format_count
 from clustering.report.visible import is_hidden, visible
 from clustering.run_tables import MAX_FILLERS
+from clustering.signals.catalogue import aspects
 from clustering.templates import N_FILLED
 from scripts.family import family_json, family_lines
 from scripts.queue_table import queue_json, queue_table, summary_line
@@ -85,11 +86,34 @@ def test_family_says_what_the_tables_say(run: Tables) -> None:
     shown = printed(*family_lines(run, CALM, limit=2))
     assert "Family 2  not flagged" in shown
     assert "Grade answer [slot_1] against the {rubric}." in shown
+    assert "Not flagged: " in shown
     assert "\u2022 Three principals send it." in shown
     assert "A class: everyone sends the same exercise." in shown
     assert "[slot_1]: 12 distinct fillers" in shown
     assert "sent 2 \u00d7, the most typical" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_verdict_comes_first_and_signals_only_when_asked_for(run: Tables) -> None:
+    shown = printed(*family_lines(run, HOSTILE, limit=1), width=110)
+    assert shown.splitlines()[1].startswith("Sent by the pool behind its campaign, very likely")
+    order = [
+        shown.index(head) for head in ("Sent ", "Template", "sides from which", "Beside that", "Accounts")
+    ]
+    assert order == sorted(order)
+    assert "Union efficiency" not in shown
+    assert "Union efficiency" in printed(*family_lines(run, HOSTILE, limit=1, signals=True), width=110)
+
+
+def test_aspects_lean_to_the_side_that_they_speak_for(run: Tables) -> None:
+    calm = printed(*family_lines(run, CALM, limit=1), width=110).splitlines()
+    bars = {line.split()[0]: line for line in calm if "\u2502" in line}
+    assert bars["Loads"].index("\u2588") < bars["Loads"].index("\u2502")
+    assert bars["Hours"].index("\u2588") > bars["Hours"].index("\u2502")
+    assert "People's uneven use" in bars["Loads"]
+    assert "Undecided: hour flatness 0.25" in bars["Hours"]
+    assert "\u2588" not in bars["Sweep"]
+    assert "Not measured" in bars["Sweep"]
 
 
 def test_fillers_are_not_said_to_be_all_where_they_are_not(run: Tables) -> None:
@@ -115,6 +139,9 @@ def test_family_as_json_holds_the_prompts_as_they_are(
     found = json.loads(written)
     assert {example["prompt"] for example in found["examples"]} == set(HOSTILE_PROMPTS)
     assert found["rank"] == 1
+    assert found["verdict"]["sentence"].startswith("Sent by the pool")
+    assert [aspect["name"] for aspect in found["aspects"]] == list(aspects())
+    assert found["campaign"]["family_ids"] == [HOSTILE]
 
 
 def test_a_typed_symbol_differs_from_a_hidden_character() -> None:

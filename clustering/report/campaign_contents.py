@@ -51,7 +51,7 @@ class CampaignDetail:
     hand_over : str or None
         How its pool was replaced, where that is told.
     accounts : tuple of CampaignAccount
-        Likeliest of the pool first, then busiest, then by id.
+        Likeliest of the pool first (to two digits), then busiest, then by id.
     """
 
     row: Mapping[str, object]
@@ -147,7 +147,7 @@ def _accounts(tables: RunTables, stays: pl.DataFrame, n_accounts: int) -> tuple[
     listed = (
         stays.join(known, on="account_id", how="left")
         .with_columns(share=pl.col("n") / pl.col("n_all"))
-        .sort("score", "n", "account_id", descending=[True, True, False], nulls_last=True)
+        .sort(pl.col("score").round(2), "n", "account_id", descending=[True, True, False], nulls_last=True)
         .head(n_accounts)
     )
     columns = ("account_id", "score", "n", "share", "first", "last")

@@ -44,7 +44,7 @@ def coverage_sentence(family: Mapping[str, object]) -> str | None:
         parts.append("no prompt came twice, so the size of the whole cannot be estimated")
     if isinstance(breadth, float):
         areas = max(1, round(breadth))
-        parts.append(f"{format_count(areas)} area{'' if areas == 1 else 's'} of what this log is about")
+        parts.append(f"reaches into {format_count(areas)} area{'' if areas == 1 else 's'} of ordinary use")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}." if said else None
 
