@@ -1,4 +1,4 @@
-"""What a run has observed: columns of the corpus as signals need them, payloads, other families of the log."""
+"""What a run has observed: the columns that signals need, payloads, and other families of the log."""
 
 from __future__ import annotations
 
