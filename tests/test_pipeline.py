@@ -156,6 +156,8 @@ def test_manifest_says_what_was_done(logged: Logged) -> None:
         "families",
         "templates",
         "signals",
+        "campaigns",
+        "tables",
         "map",
         "report",
     ]
