@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from clustering.report.formats import counted
 from clustering.report.signals import format_count, format_figure, format_p
 from clustering.template_text import headline, in_a_line
 from scripts.parts import days, with_headline
@@ -70,22 +71,24 @@ def _shown(column: _Column, row: Mapping[str, Any]) -> Text:
 
 def summary_line(run: RunTables) -> str:
     """Counts of a run in one sentence, without its full stop."""
-    families = run.families
-    n_flagged = int(families["flagged"].sum())
+    n_flagged = format_count(int(run.families["flagged"].sum()))
     return (
-        f"{format_count(families.height)} families, {format_count(n_flagged)} flagged (q \u2264 0.05), "
+        f"{format_count(run.families.height)} families, {n_flagged} flagged (\u25cf, q \u2264 0.05), "
+        f"{counted(run.campaigns.height, 'campaign')}, "
         f"in {format_count(run.assignments.height)} requests of "
         f"{format_count(run.prompts.height)} distinct prompts"
     )
 
 
 def queue_json(run: RunTables, *, limit: int) -> dict[str, object]:
-    """The queue for machines: the first `limit` rows of the families table, and counts."""
+    """The queue for machines: the first `limit` families and campaigns, and counts."""
     families = run.families.sort("rank")
     return {
         "n_families": families.height,
         "n_flagged": int(families["flagged"].sum()),
         "n_requests": run.assignments.height,
         "n_prompts": run.prompts.height,
+        "n_campaigns": run.campaigns.height,
         "families": families.head(limit).to_dicts(),
+        "campaigns": run.campaigns.sort("rank").head(limit).to_dicts(),
     }

@@ -27,7 +27,6 @@ def show_command(
     subject: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FAMILY|CAMPAIGN|ACCOUNT]",
             help="A family's rank, or the id, or the start of it, of a family, a campaign or an account.",
             show_default=False,
         ),

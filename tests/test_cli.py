@@ -109,7 +109,7 @@ def test_show_family_and_json(loaded: FakeRun) -> None:
 
 @pytest.mark.parametrize(
     ("extra", "n_examples", "n_fillers"),
-    [([], 5, 8), (["--limit", "2"], 2, 2), (["--limit", "11"], 11, 11), (["--limit", "50"], 12, 12)],
+    [([], 3, 5), (["--limit", "2"], 2, 2), (["--limit", "11"], 11, 11), (["--limit", "50"], 12, 12)],
 )
 def test_show_family_honours_the_limit(
     loaded: FakeRun, extra: list[str], n_examples: int, n_fillers: int
@@ -124,7 +124,7 @@ def test_show_family_honours_the_limit(
 @pytest.mark.parametrize("extra", [[], ["1"], ["--json"], ["1", "--json"]])
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, extra: list[str]) -> None:
     tables = small_run()
-    for name in ("families", "assignments", "prompts", "slots", "map"):
+    for name in ("families", "campaigns", "accounts", "assignments", "prompts", "slots", "map"):
         getattr(tables, name).write_parquet(tmp_path / f"{name}.parquet")
     REJECTED.to_frame().write_parquet(tmp_path / "rejected.parquet")
     (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION}))

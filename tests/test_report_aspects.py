@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from clustering.families import VIEW_NAMES
 from clustering.report.aspects import aspect_figures, other_reasons, without_minus_zero
-from clustering.report.descriptions import coverage_sentence, pattern_sentence, sizes
+from clustering.report.descriptions import FOUND_BY, coverage_sentence, pattern_sentence, sizes
 from clustering.signals import SIGNALS
 from clustering.signals.catalogue import aspects
 from clustering.tables import FAMILIES
@@ -96,3 +97,7 @@ def test_pattern_and_sizes() -> None:
     assert (
         sizes(row(**counts)) == "9 requests, all different, 4 accounts (3 where an organisation's count once)"
     )
+
+
+def test_every_view_has_words() -> None:
+    assert set(VIEW_NAMES) <= FOUND_BY.keys()

@@ -14,6 +14,7 @@ FOUND_BY = {
     "skeleton": "the wording its prompts share",
     "whole": "what its prompts say",
     "single": "one prompt that is sent again and again",
+    "shared": "rare prompts that the same accounts send; they share no text",
     "pool": "who sends it; its prompts share no text",
 }
 _NEARLY_ALL = 0.995
