@@ -31,7 +31,7 @@ N_NEIGHBOURS = 15
 DISTANCE_FLOOR = 0.02  # texts nearer than this are the same text: one word changed in a hundred
 MIN_SAMPLES = 5
 _PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a skeleton needs no such proof
-VIEW_NAMES = ("skeleton", "whole", "single", "pool")
+VIEW_NAMES = ("skeleton", "whole", "single", "shared", "pool")
 
 
 @dataclass(frozen=True)

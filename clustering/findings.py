@@ -22,12 +22,12 @@ from clustering.families import Families
 from clustering.handover import handover_links, joined_groups
 from clustering.joining import joining_families
 from clustering.observed import Observed
-from clustering.pool_views import with_pool_families
 from clustering.pools import PoolFamilies, pool_families, pool_nodes
 from clustering.registry import Known, explained_by
 from clustering.relays import relay_pools
 from clustering.run_settings import RunSettings
 from clustering.scores import FLAG_LEVEL, q_values
+from clustering.sender_views import with_sender_families
 from clustering.signals import LEAST_OVERLAP, Signal
 from clustering.templates import family_template
 from index import knn_graph
@@ -132,8 +132,8 @@ def follow_pools(
         claimed=claimed,
         min_family=settings.min_family,
     )
-    families, came_from = with_pool_families(
-        found.observed.families, new, prompts, min_family=settings.min_family
+    families, came_from = with_sender_families(
+        found.observed.families, new, prompts, view="pool", min_family=settings.min_family
     )
     found = _with_families(found, families, came_from, new=new, pools=pools)
     found = _with_joining(found, pools)
@@ -163,11 +163,12 @@ def _pools(found: Findings) -> tuple[_Pools, NDArray[np.int64]]:
     home = [_home(pool, members, n + k) for k, pool in enumerate(relays.pools)]
     p = [found.p_values[campaign_of == campaign].min() for campaign in range(n)]
     groups = [int(found.groups[np.flatnonzero(campaign_of == campaign)[0]]) for campaign in range(n)]
-    beyond = int(found.groups.max(initial=-1)) + 1 + np.arange(len(relays.pools))
+    beyond = int(found.groups.max(initial=-1)) + 1 - n
+    theirs = [groups[place] if place < n else beyond + place for place in home]
     pools = _Pools(
         [*members, *relays.pools],
         np.append(np.array(p, np.float64), relays.p_values),
-        np.append(np.array(groups, np.int64), beyond),
+        np.array([*groups, *theirs], np.int64),
     )
     return pools, np.append(np.array(home, np.int64), -1)[relays.claimed]
 

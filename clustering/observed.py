@@ -120,24 +120,38 @@ class Observed:
         return order, np.searchsorted(self.families.labels[order], np.arange(self.n_families + 1))
 
 
+def traffic_of(corpus: Corpus, families: Families) -> Traffic:
+    """Every request of a corpus, grouped by family."""
+    requests = corpus.requests
+    prompts = requests["prompt_row"].to_numpy().astype(np.int64)
+    return Traffic(
+        prompts,
+        requests["principal_row"].to_numpy().astype(np.int64),
+        requests["timestamp"].dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy() / 3.6e9,
+        families.labels[prompts],
+        len(families.ids),
+    )
+
+
 def observe(
     corpus: Corpus, views: Views, families: Families, *, templates: Sequence[Template], encode: Encode
 ) -> Observed:
     """Gather the columns of a corpus that evidence needs."""
     requests = corpus.requests
-    prompts = requests["prompt_row"].to_numpy().astype(np.int64)
-    hours = requests["timestamp"].dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy() / 3.6e9
-    traffic = Traffic(
-        prompts,
-        requests["principal_row"].to_numpy().astype(np.int64),
-        hours,
-        families.labels[prompts],
-        len(families.ids),
-    )
     models = requests["model"].cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64).to_numpy() - 1
     asked, continues = (requests[c].fill_null(0).to_numpy() for c in ("asked", "continues"))
     weights = corpus.prompts["n_requests"].to_numpy()
-    return Observed(traffic, views.whole, families, templates, weights, models, asked, continues, encode)
+    return Observed(
+        traffic_of(corpus, families),
+        views.whole,
+        families,
+        templates,
+        weights,
+        models,
+        asked,
+        continues,
+        encode,
+    )
 
 
 def _frequencies(fillers: list[str], weights: NDArray[np.int64]) -> NDArray[np.int64]:

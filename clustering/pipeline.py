@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from clustering.assign import save_assigner
 from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
+from clustering.cosharing import cosharing_families
 from clustering.evidence import weigh
-from clustering.families import Families, FamilySettings, find_families
+from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
 from clustering.findings import Findings, first_findings, follow_pools
 from clustering.manifest import fingerprint, manifest
-from clustering.observed import Observed, observe
+from clustering.observed import Observed, observe, traffic_of
 from clustering.projection import project
 from clustering.registry import Known, load_registry
 from clustering.report import write_report
@@ -36,6 +37,7 @@ from clustering.run_directory import (
 )
 from clustering.run_settings import RunSettings
 from clustering.run_tables import assignments_table, families_table, map_table, prompts_table, slots_table
+from clustering.sender_views import with_sender_families
 from clustering.stages import Clock, Progress
 from clustering.tables import REJECTED
 from clustering.templates import Template, family_template, variants_of
@@ -176,6 +178,7 @@ def _write_tables(work: _Work) -> None:
     with clock.stage("families"):
         family_settings = FamilySettings(settings.min_family, settings.seed, settings.threads)
         families = find_families(corpus.prompts, views, work.embed_rows(views), settings=family_settings)
+        families = _with_shared(corpus, families, settings)
     with clock.stage("templates"):
         templates = _templates(views, families, clock)
     with clock.stage("signals"):
@@ -191,6 +194,16 @@ def _write_tables(work: _Work) -> None:
             families.labels, work.embed_rows(views), seed=settings.seed, threads=settings.threads
         )
         work.write("map", map_table(corpus, families, projection))
+
+
+def _with_shared(corpus: Corpus, families: Families, settings: RunSettings) -> Families:
+    """Families with the sets of rare prompts that the same principals send; a common text comes first."""
+    traffic = traffic_of(corpus, families)
+    templated = np.append(families.views == VIEW_NAMES.index("skeleton"), False)[families.labels]
+    shared = cosharing_families(traffic, templated, min_family=settings.min_family)
+    return with_sender_families(
+        families, shared, corpus.prompts, view="shared", min_family=settings.min_family
+    )[0]
 
 
 def _templates(views: Views, families: Families, clock: Clock) -> list[Template]:

@@ -28,7 +28,7 @@ _FAMILIES: Columns = {
     "p_value": pl.Float64,
     "q_value": pl.Float64,  # Benjamini-Hochberg over the run's families
     "flagged": pl.Boolean,  # q_value <= 0.05
-    "view": pl.String,  # "skeleton", "whole", "single" or "pool": where the family was found
+    "view": pl.String,  # "skeleton", "whole", "single", "shared" or "pool": how the family was found
     "n_requests": pl.Int64,
     "n_prompts": pl.Int64,
     "n_accounts": pl.Int64,

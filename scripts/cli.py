@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.bench import bench_app
+from scripts.drill import drill_command
 from scripts.evaluate import evaluate_command
 from scripts.registry import registry_command
 from scripts.run import run_command
@@ -27,7 +29,9 @@ app.command("run")(run_command)
 app.command("show")(show_command)
 app.command("simulate")(simulate_command)
 app.command("evaluate")(evaluate_command)
+app.command("drill")(drill_command)
 app.command("registry")(registry_command)
+app.add_typer(bench_app, name="bench")
 
 
 def _version(wanted: bool) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from clustering.families import Families, ViewClusters
-from clustering.pool_views import POOL_VIEW, with_pool_families
+from clustering.families import VIEW_NAMES, Families, ViewClusters
 from clustering.pools import PoolFamilies
+from clustering.sender_views import with_sender_families
 
 IDS = [f"{k:02d}" for k in range(12)]
 
@@ -53,10 +53,10 @@ def pool(rows, strengths=0.97):
 
 
 def test_a_family_left_too_small_is_no_family_any_more():
-    out, came = with_pool_families(families(), pool([4, 5, 6, 10]), prompts(), min_family=20)
+    out, came = with_sender_families(families(), pool([4, 5, 6, 10]), prompts(), view="pool", min_family=20)
     assert out.labels.tolist() == [0] * 4 + [2] * 3 + [-1] + [1] * 2 + [2, -1]
     assert came.tolist() == [0, 2, -1]
-    assert out.views.tolist() == [0, 1, POOL_VIEW]
+    assert out.views.tolist() == [0, 1, VIEW_NAMES.index("pool")]
     assert out.ids.to_list()[:2] == ["fa", "fc"]
     assert out.ids.n_unique() == 3
     assert out.medoids.tolist() == [0, 8, 4]
@@ -68,7 +68,7 @@ def test_a_family_left_too_small_is_no_family_any_more():
 
 
 def test_a_family_that_keeps_enough_stays_with_a_medoid_of_its_own():
-    out, came = with_pool_families(families(), pool([4, 10, 11]), prompts(), min_family=20)
+    out, came = with_sender_families(families(), pool([4, 10, 11]), prompts(), view="pool", min_family=20)
     assert came.tolist() == [0, 1, 2, -1]
     assert out.labels.tolist() == [0] * 4 + [3] + [1] * 3 + [2] * 2 + [3, 3]
     assert out.medoids.tolist() == [0, 5, 8, 4]
@@ -76,7 +76,7 @@ def test_a_family_that_keeps_enough_stays_with_a_medoid_of_its_own():
 
 def test_no_pool_changes_nothing():
     nothing = PoolFamilies(np.full(12, -1), np.zeros(12, np.float32), np.zeros(0, np.int64), np.zeros(0))
-    out, came = with_pool_families(families(), nothing, prompts(), min_family=30)
+    out, came = with_sender_families(families(), nothing, prompts(), view="pool", min_family=30)
     assert came.tolist() == [0, 1, 2], "a small family that nobody robbed stays"
     assert out.labels.tolist() == families().labels.tolist()
     assert out.ids.to_list() == ["fa", "fb", "fc"]

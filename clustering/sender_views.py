@@ -1,7 +1,6 @@
-"""Families of view "pool" put among those found by text.
+"""Families found by who sends them, views "shared" and "pool", put among those found by text.
 
-The last view, and the only one that asks who sends: ``assign``, which knows text only, gives no family to a
-prompt that a pool's family holds.
+``assign``, which knows text only, gives no family to a prompt that such a family holds.
 """
 
 from __future__ import annotations
@@ -13,39 +12,42 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clustering.families import Families, ViewClusters
+from clustering.cosharing import SharedFamilies
+from clustering.families import VIEW_NAMES, Families, ViewClusters
 from clustering.pools import PoolFamilies
 
-POOL_VIEW = 3  # index into VIEW_NAMES
+Found = PoolFamilies | SharedFamilies
 
 
-def with_pool_families(
-    families: Families, found: PoolFamilies, prompts: pl.DataFrame, *, min_family: int
+def with_sender_families(
+    families: Families, found: Found, prompts: pl.DataFrame, *, view: str, min_family: int
 ) -> tuple[Families, NDArray[np.int64]]:
-    """Families with those of the pools after them, and what became of each.
+    """Families with those of a view after them, and what became of each.
 
-    A prompt in a pool's family leaves the one it was in; a family that is left with fewer than `min_family`
-    requests by that is no family any more, and its other prompts are noise. The id of a pool's family is a
-    hash of its medoid: the strongest prompt, among those the most frequent, then by prompt_id.
+    A prompt in a family found so leaves the one it was in; a family that is left with fewer than `min_family`
+    requests by that is no family any more, and its other prompts are noise. The id is a hash of the view and
+    the medoid: the strongest prompt, among those the most frequent, then by prompt_id.
 
     Parameters
     ----------
     families : Families
         Of n distinct prompts.
-    found : PoolFamilies
+    found : PoolFamilies or SharedFamilies
         Of the same prompts; may be shorter, by prompts that nobody sent.
     prompts : DataFrame of n rows
         ``prompt_id`` and ``n_requests``.
+    view : str
+        Its name in ``VIEW_NAMES``.
     min_family : int
 
     Returns
     -------
     families : Families
-        Those kept in their order, then the pools'.
+        Those kept in their order, then the new ones.
     came_from : (f,) int64
         Old number of each family; -1 - k for the k-th of `found`.
     """
-    n_old, n_new = len(families.ids), len(found.pools)
+    n_old, n_new = len(families.ids), int(found.labels.max(initial=-1)) + 1
     taken = np.flatnonzero(found.labels >= 0)
     labels, strengths = families.labels.copy(), families.strengths.copy()
     labels[taken], strengths[taken] = n_old + found.labels[taken], found.strengths[taken]
@@ -62,12 +64,12 @@ def with_pool_families(
     stays = kept[labels[families.medoids[kept]] != number[kept]]  # the medoid left: the strongest that stays
     at = families.medoids.copy()
     at[stays] = [_strongest(np.flatnonzero(labels == number[f]), strengths, prompts) for f in stays]
-    ids = pl.Series([_pool_id(prompts["prompt_id"][int(row)]) for row in medoids], dtype=pl.String)
+    ids = pl.Series([_sender_id(view, prompts["prompt_id"][int(row)]) for row in medoids], dtype=pl.String)
     out = replace(
         families,
         labels=labels,
         strengths=strengths,
-        views=np.append(families.views[kept], np.full(n_new, POOL_VIEW, np.uint8)),
+        views=np.append(families.views[kept], np.full(n_new, VIEW_NAMES.index(view), np.uint8)),
         medoids=np.append(at[kept], medoids),
         ids=pl.concat([families.ids[kept.tolist()], ids]),
         skeleton=replace(families.skeleton, labels=number[families.skeleton.labels]),
@@ -76,9 +78,9 @@ def with_pool_families(
     return out, np.append(kept, -1 - np.arange(n_new))
 
 
-def _medoids(found: PoolFamilies, prompts: pl.DataFrame) -> NDArray[np.int64]:
-    """Row of the medoid of each of the pools' families."""
-    rows = [np.flatnonzero(found.labels == family) for family in range(len(found.pools))]
+def _medoids(found: Found, prompts: pl.DataFrame) -> NDArray[np.int64]:
+    """Row of the medoid of each new family."""
+    rows = [np.flatnonzero(found.labels == family) for family in range(int(found.labels.max(initial=-1)) + 1)]
     return np.array([_strongest(members, found.strengths, prompts) for members in rows], np.int64)
 
 
@@ -93,5 +95,5 @@ def _without(whole: ViewClusters, number: NDArray[np.int64], taken: pl.Series) -
     return replace(whole, labels=np.where(gone, -1, number[whole.labels]))
 
 
-def _pool_id(prompt_id: str) -> str:
-    return "f" + blake2b(b"pool " + prompt_id.encode(), digest_size=6).hexdigest()
+def _sender_id(view: str, prompt_id: str) -> str:
+    return "f" + blake2b(f"{view} {prompt_id}".encode(), digest_size=6).hexdigest()
