@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import chi2
 
+from clustering.signals.clockwork import keeps_a_clock
 from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence, principal_counts
 
@@ -20,9 +21,13 @@ def load_dispersion(traffic: Traffic, *, seed: int) -> Signal:
     largest entropy for its mean), or a more uneven one. p is the share of 999 draws of as many principals,
     with the same mean, that are at least as even; beyond the draws, of the scaled chi-square with their
     moments.
+
+    A schedule deals even loads without anybody's dealing: principals that keep a clock are left out.
     """
     out = no_evidence(traffic.n_groups)
-    for group, rows in traffic.each_group():
+    clock = keeps_a_clock(traffic)
+    for group, members in traffic.each_group():
+        rows = members[~clock[members]]
         _, counts = principal_counts(traffic, rows)
         if len(counts) < FEWEST:
             continue

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 from scipy.stats import poisson
 
+from clustering.signals.clockwork import keeps_a_clock
 from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
 _PER_HOUR = 10  # turns; people need a while to read, so that who follows whom in seconds tells nothing
 _FEWEST_EXPECTED = 3.0  # exp(-3) = 0.05: of fewer not even none at all would tell
-_SAME_GAP = 0.05  # a clock's gaps differ from their median by less
-_CLOCK = 0.5  # share of such gaps
 
 
 def rotation(traffic: Traffic) -> Signal:
@@ -28,9 +27,8 @@ def rotation(traffic: Traffic) -> Signal:
     binomial with these two moments summed over hours, or of Poisson's law. NaN where fewer than three
     neighbours are expected.
 
-    Independent machines whose clocks go on their own take perfect turns too. A principal of whom more than
-    half of the gaps are equal (within a twentieth of their median) is left out: a queue at a constant pace
-    and several cron jobs cannot be told apart.
+    Independent machines whose clocks go on their own take perfect turns too: principals that keep a clock
+    are left out.
     """
     out = no_evidence(traffic.n_groups)
     turns = _turns(_irregular(traffic))
@@ -65,9 +63,10 @@ def rotation(traffic: Traffic) -> Signal:
 
 
 def _irregular(traffic: Traffic) -> pl.DataFrame:
-    """Requests with a time of the groups, without those of principals who keep a clock's gaps."""
-    rows = np.flatnonzero((traffic.groups >= 0) & ~np.isnan(traffic.hours))
-    requests = pl.DataFrame(
+    """Requests with a time of the groups, without those of principals who keep a clock."""
+    known = (traffic.groups >= 0) & ~np.isnan(traffic.hours) & ~keeps_a_clock(traffic)
+    rows = np.flatnonzero(known)
+    return pl.DataFrame(
         {
             "group": traffic.groups[rows],
             "principal": traffic.principals[rows],
@@ -75,20 +74,6 @@ def _irregular(traffic: Traffic) -> pl.DataFrame:
             "request": rows,
         }
     ).sort("group", "principal", "time", "request")
-    both = ["group", "principal"]
-    gap = pl.col("time").diff().over(both)
-    clocks = (
-        requests.with_columns(gap=gap)
-        .filter(pl.col("gap").is_not_null())
-        .with_columns(middle=pl.col("gap").median().over(both))
-        .group_by(both)
-        .agg(
-            n=pl.len(),
-            alike=((pl.col("gap") - pl.col("middle")).abs() <= _SAME_GAP * pl.col("middle")).mean(),
-        )
-        .filter((pl.col("n") > 1) & (pl.col("alike") > _CLOCK))
-    )
-    return requests.join(clocks, on=both, how="anti")
 
 
 def _turns(requests: pl.DataFrame) -> pl.DataFrame:
