@@ -13,12 +13,15 @@ from conftest import Logged
 from clustering import RunSettings, Stage, run
 from clustering.evaluation import evaluate_run
 from clustering.run_directory import CONTENTS
+from clustering.signals.catalogue import aspects
 from clustering.tables import (
     ACCOUNTS,
+    ASPECT_PREFIX,
     ASSIGNMENTS,
     CAMPAIGNS,
     FAMILIES,
     MAP,
+    P_SUFFIX,
     PROMPTS,
     REJECTED,
     SCHEMA_VERSION,
@@ -140,6 +143,61 @@ def test_planted_families_are_found(logged: Logged) -> None:
     assert figures.n_true_families >= 10
     assert figures.mean_f1 is not None
     assert figures.mean_f1 >= 0.9
+
+
+def test_campaigns_come_first_and_look_alikes_are_not_flagged(logged: Logged) -> None:
+    figures = evaluate_run(logged.run.path, logged.log.parent)
+    assert figures.n_flagged_wrong <= 1
+    assert figures.n_flagged >= 8
+    assert figures.average_precision is not None
+    assert figures.average_precision >= 0.85
+    assert figures.account_precision is not None
+    assert figures.account_precision >= 0.9
+
+
+def test_an_aspect_is_null_exactly_where_none_of_its_signals_was_measured(logged: Logged) -> None:
+    families = logged.run.families
+    for aspect, names in aspects().items():
+        weighed = families[ASPECT_PREFIX + aspect]
+        missing = [families[name + P_SUFFIX].is_null().to_numpy() for name in names]
+        assert (weighed.is_null().to_numpy() == np.logical_and.reduce(missing)).all(), aspect
+        assert weighed.drop_nulls().is_finite().all()
+        assert weighed.null_count() < families.height, f"{aspect} was never measured"
+    assert families["devotion"].drop_nulls().is_between(0, 1).all()
+
+
+def test_what_is_not_flagged_has_a_benign_story_and_what_is_has_reasons(logged: Logged) -> None:
+    families = logged.run.families
+    assert (families["benign_explanation"].is_null() == families["flagged"]).all()
+    assert (families.filter("flagged")["reasons"].list.len() > 0).all()
+    sentences = [*families["reasons"].explode().drop_nulls(), *families["benign_explanation"].drop_nulls()]
+    assert all(text.endswith(".") and "nan" not in text and "{" not in text for text in sentences)
+
+
+def test_texts_are_described(logged: Logged) -> None:
+    families = logged.run.families
+    assert families["capability"].null_count() == 0
+    assert (families["pattern"].is_null() == families["pattern_match"].is_null()).all()
+    assert (families["pattern"].is_null() == families["pattern_hostile"].is_null()).all()
+    assert families["pattern"].null_count() < families.height
+    for name in ("pattern_match", "coverage_depth", "coverage_evenness", "coverage_efficiency"):
+        assert families[name].drop_nulls().is_between(0, 1).all(), name
+    assert (families["coverage_full_size"].drop_nulls() >= 1).all()
+    assert families["coverage_breadth"].null_count() < families.height
+
+
+def test_campaigns_hold_the_flagged_families_and_score_their_accounts(logged: Logged) -> None:
+    run = logged.run
+    flagged = run.families.filter("flagged")
+    held = run.campaigns.explode("family_ids")
+    assert held["family_ids"].sort().to_list() == flagged["family_id"].sort().to_list()
+    of_family = dict(flagged.select("family_id", "campaign_id").iter_rows())
+    assert all(of_family[f] == c for c, f in held.select("campaign_id", "family_ids").iter_rows())
+    assert (run.campaigns["q_value"] >= run.campaigns["p_value"]).all()
+    scores = run.accounts["score"]
+    assert scores.null_count() == 0
+    assert scores.is_between(0, 1).all()
+    assert scores.is_sorted(descending=True)
 
 
 def test_manifest_says_what_was_done(logged: Logged) -> None:

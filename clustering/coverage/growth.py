@@ -77,7 +77,7 @@ def new_ground(counts: NDArray[np.int64]) -> float:
         return float("nan")
     half = n // 2
     before, after = expected_distinct(counts, np.array([half, n]))
-    return float((after - before) / (n - half))
+    return float(np.clip((after - before) / (n - half), 0.0, 1.0))
 
 
 def relative_entropy(counts: NDArray[np.int64]) -> float:
