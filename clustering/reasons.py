@@ -10,7 +10,7 @@ _CONTRARY = 0.5  # a p-value above it speaks for the null, as far as a null can 
 _CHANCE = "Strong signs, but among {n_families} families not beyond what chance brings up now and then."
 _UNKNOWN = "Not distinguishable with what this log has: too few accounts, times or distinct prompts to tell."
 _KNOWN = "Known: {kind} \u201c{name}\u201d of the registry ({source})."
-_POOLED = "Weighed together with {n_linked} other families that share its accounts."
+_POOLED = "Weighed together with {families} that share its accounts."
 
 
 def family_reasons(found: Findings, family: int) -> list[str]:
@@ -24,7 +24,8 @@ def family_reasons(found: Findings, family: int) -> list[str]:
     sentences = [_sentence(SIGNALS[name].telling, found, name, family) for name in telling]
     if found.pooled[family]:
         n_linked = int((found.groups == found.groups[family]).sum()) - 1
-        sentences.insert(0, _POOLED.format(n_linked=n_linked))
+        families = "1 other family" if n_linked == 1 else f"{n_linked} other families"
+        sentences.insert(0, _POOLED.format(families=families))
     return sentences
 
 

@@ -47,7 +47,8 @@ SIGNALS: Mapping[str, SignalWords] = {
         "Union efficiency",
         "1: no account repeats another's prompt, as from a work queue; near 0: everyone sends the same",
         "",
-        "Each account breaks new ground instead of sending what others sent (union efficiency {effect:.2f}).",
+        "Each account breaks new ground instead of sending what others sent (union efficiency "
+        "{effect:z.2f}).",
         "Everyone sends the same prompts, as a benchmark, a class or a popular question makes them do.",
     ),
     "repetition": SignalWords(
@@ -61,14 +62,14 @@ SIGNALS: Mapping[str, SignalWords] = {
         "intraclass correlation of payloads within accounts; 0: any account could have sent any prompt",
         "subjects",
         "Any account could have sent any request: the accounts' subjects differ as little as a dispatcher's "
-        "would (intraclass correlation {effect:.2f}).",
-        "A shared tool: each account keeps to its own subjects (intraclass correlation {effect:.2f}).",
+        "would (intraclass correlation {effect:z.2f}).",
+        "A shared tool: each account keeps to its own subjects (intraclass correlation {effect:z.2f}).",
     ),
     "load_dispersion": SignalWords(
         "Load dispersion",
         "variance over mean of requests per account; low: an even load",
         "loads",
-        "The accounts carry even loads, as a work queue deals them (variance over mean {effect:.2f}).",
+        "The accounts carry even loads, as a work queue deals them (variance over mean {effect:z.2f}).",
         "People's uneven use: a few accounts send most of it (variance over mean {effect:.1f}).",
     ),
     "rotation": SignalWords(
@@ -82,14 +83,14 @@ SIGNALS: Mapping[str, SignalWords] = {
         "intraclass correlation of the hour within accounts; 0: all keep the same hours, 1: each its own",
         "hours",
         "All accounts run by one clock: their hours differ as little as a dispatcher's would (intraclass "
-        "correlation {effect:.2f}).",
+        "correlation {effect:z.2f}).",
         "Each account keeps hours of its own, as people and scheduled jobs do.",
     ),
     "hour_flatness": SignalWords(
         "Hour flatness",
         "resultant of the hours of the day; 0: round the clock, while people sleep",
         "hours",
-        "Requests keep no one's waking hours (resultant of the hours {effect:.2f}; 0 is round the clock).",
+        "Requests keep no one's waking hours (resultant of the hours {effect:z.2f}; 0 is round the clock).",
         "It keeps people's waking hours.",
     ),
     "synchrony": SignalWords(
@@ -135,7 +136,7 @@ SIGNALS: Mapping[str, SignalWords] = {
         "Slot evenness",
         "how equally often the values of a slot are used; 1 is chance, organic use is above",
         "sweep",
-        "Values are used equally often, not as people pick favourites (dispersion {effect:.2f}; chance "
+        "Values are used equally often, not as people pick favourites (dispersion {effect:z.2f}; chance "
         "is 1).",
     ),
     "grid_balance": SignalWords(
