@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -135,13 +136,18 @@ class _Work:
     def write(self, name: str, frame: pl.DataFrame) -> None:
         frame.write_parquet(self.folder / f"{name}.parquet")
 
+    @cached_property
+    def cache(self) -> VectorCache:
+        """One for all stages: to open one takes a look at each of its files."""
+        return VectorCache(default_cache_dir() / "vectors")
+
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of texts; the stage that asks tells how far it is."""
         return embed(
             texts,
             None,
             self.encoder,
-            cache=VectorCache(default_cache_dir() / "vectors"),
+            cache=self.cache,
             on_progress=lambda done, total: self.clock.count(done, total, unit="texts"),
         )
 
