@@ -21,7 +21,7 @@ from scripts.errors import is_user_mistake
 from scripts.progress import stage_bars
 from scripts.run import parse_columns
 
-COMMANDS = ("run", "show", "simulate", "evaluate")
+COMMANDS = ("run", "show", "simulate", "evaluate", "registry", "drill", "bench")
 runner = CliRunner()
 
 
@@ -305,3 +305,7 @@ def test_evaluate_without_a_run_is_the_users_mistake(tmp_path: Path) -> None:
     assert shown.exit_code == 2
     assert shown.stderr.startswith("Error: ")
     assert shown.stderr.count("\n") == 1
+
+
+def test_every_command_is_among_those_that_are_looked_at() -> None:
+    assert {info.name for info in app.registered_commands} == set(COMMANDS)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from clustering import RunSettings
 from clustering.run_directory import CONTENTS
+from clustering.signals import SIGNALS
 from scripts.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -72,6 +77,23 @@ def test_readme_mentions_every_command(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(CONTENTS))
 def test_readme_mentions_every_output_file(name: str) -> None:
     assert name in README
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_readme_names_every_signal(name: str) -> None:
+    assert SIGNALS[name].title.lower() in README.lower()
+
+
+def test_readme_s_python_is_python_and_finds_its_names() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert blocks
+    for node in (node for block in blocks for node in ast.walk(ast.parse(block))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.module
+            module = importlib.import_module(node.module)
+            assert not [alias.name for alias in node.names if not hasattr(module, alias.name)]
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "RunSettings":
+            assert {word.arg for word in node.keywords} <= {field.name for field in fields(RunSettings)}
 
 
 def parse(arguments: list[str]) -> None:
