@@ -98,10 +98,13 @@ def test_readme_s_python_is_python_and_finds_its_names() -> None:
 
 def parse(arguments: list[str]) -> None:
     """Let the command line take the arguments apart without doing anything."""
-    context = COMMAND.make_context("covey", list(arguments))
-    name, command, rest = COMMAND.resolve_command(context, [*context._protected_args, *context.args])
-    assert command is not None
-    command.make_context(name, rest, parent=context)
+    command, name, rest, context = COMMAND, "covey", list(arguments), None
+    while True:
+        context = command.make_context(name, rest, parent=context)
+        if not hasattr(command, "resolve_command"):
+            return
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
 
 
 def test_readme_commands_are_accepted() -> None:
@@ -112,7 +115,17 @@ def test_readme_commands_are_accepted() -> None:
             parse(call)
 
 
-@pytest.mark.parametrize("wrong", [["run"], ["run", "x", "--out", "y", "--no-such"], ["nonsense"], ["show"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["run"],
+        ["run", "x", "--out", "y", "--no-such"],
+        ["nonsense"],
+        ["show"],
+        ["bench", "nonsense"],
+        ["bench", "quality", "--no-such"],
+    ],
+)
 def test_the_check_of_commands_sees_a_wrong_one(wrong: list[str]) -> None:
     with pytest.raises(UsageError):
         parse(wrong)
