@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from clustering.report.aspects import HIGHEST, LOWEST
 from clustering.report.formats import format_time
+from clustering.scores import HIGHEST, LOWEST
 from clustering.template_text import Part
 from scripts.terminal import quoted, table
 

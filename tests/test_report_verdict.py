@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, norm
 
 from clustering import reasons
-from clustering.report.aspects import HIGHEST, aspect_figures
+from clustering.report.aspects import aspect_figures
 from clustering.report.verdict import KNOWN, found_by_senders, level_needed, one_in, verdict
-from clustering.scores import FLAG_LEVEL, combined_p_values
+from clustering.scores import FLAG_LEVEL, HIGHEST, combined_p_values
 from clustering.signals import SIGNALS, Signal
 from clustering.signals.catalogue import aspects
 from clustering.tables import ASPECT_PREFIX, FAMILIES, P_SUFFIX

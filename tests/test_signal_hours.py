@@ -139,7 +139,8 @@ def test_deterministic_and_blind_to_the_number_and_names_of_other_groups():
 def test_moments_of_the_null_are_those_of_many_draws(n, counts):
     random = np.random.default_rng(1)
     sums, counts = _first_sums(np.exp(2j * np.pi * random.random((n, 3)) ** 2)), np.array(counts)
-    drawn = [sums[_drawn(n, len(counts), 499, random=random), counts[:, None]].sum(axis=0) for _ in range(100)]
+    who = [_drawn(n, len(counts), 499, random=random) for _ in range(100)]
+    drawn = [sums[draw, counts[:, None]].sum(axis=0) for draw in who]
     null = np.concatenate(drawn) / counts.sum()
     mean, spread = _moments(sums, counts)
     assert mean == pytest.approx(null.mean(), abs=0.005)
@@ -147,7 +148,8 @@ def test_moments_of_the_null_are_those_of_many_draws(n, counts):
 
 
 def test_a_draw_takes_nobody_twice_and_everybody_alike():
-    who = np.concatenate([_drawn(12, 5, 499, random=np.random.default_rng(seed)) for seed in range(20)], axis=1)
+    draws = [_drawn(12, 5, 499, random=np.random.default_rng(seed)) for seed in range(20)]
+    who = np.concatenate(draws, axis=1)
     assert all(len(set(draw)) == 5 for draw in who.T.tolist())
     for place in who:
         np.testing.assert_allclose(np.bincount(place, minlength=12), who.shape[1] / 12, rtol=0.2)

@@ -13,7 +13,6 @@ from clustering.signals import SIGNALS
 from clustering.signals.catalogue import aspects
 from clustering.tables import ASPECT_PREFIX, P_SUFFIX
 
-LOWEST, HIGHEST = -1.0, 3.0  # where ``clustering.scores`` cuts the deviates
 TELLING = NormalDist().inv_cdf(1 - FLAG_LEVEL)  # at or above it an aspect speaks for one hand
 PEOPLE = 0.0  # at or below it, for people: what they show is more likely than not as extreme
 
@@ -37,7 +36,7 @@ class AspectFigure:
     ----------
     name, title : str
     deviate : float or None
-        In [-1, 3], positive for one hand; None where the log cannot tell.
+        In [-1, 3.5], positive for one hand; None where the log cannot tell.
     sentence : str
         Of its strongest signal, or why there is none.
     """

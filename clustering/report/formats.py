@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from clustering.report.aspects import HIGHEST, LOWEST, AspectFigure
+from clustering.report.aspects import AspectFigure
 from clustering.report.descriptions import (
     coverage_sentence,
     figures_sentence,
@@ -18,6 +18,7 @@ from clustering.report.descriptions import (
 from clustering.report.signals import format_count, format_figure, format_p
 from clustering.report.visible import flatten, pieces, shorten, visible
 from clustering.run_tables import MAX_FILLERS
+from clustering.scores import HIGHEST, LOWEST
 from clustering.template_text import Part, headline
 from clustering.templates import N_FILLED
 
@@ -76,7 +77,7 @@ def aspect_bar(aspect: AspectFigure) -> Bar:
     middle, deviate = -LOWEST * unit, aspect.deviate
     if deviate is None:
         return Bar(middle, 0.0, middle, "not measured")
-    said = f"{deviate:+.1f}, from {LOWEST:+.0f} for people to {HIGHEST:+.0f} for one hand"
+    said = f"{deviate:+.1f}, from {LOWEST:+g} for people to {HIGHEST:+g} for one hand"
     return Bar(round(middle + min(deviate, 0) * unit, 1), round(abs(deviate) * unit, 1), middle, said)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.report.aspects import HIGHEST, AspectFigure
+from clustering.report.aspects import AspectFigure
 from clustering.report.signals import format_count, format_p
-from clustering.scores import FLAG_LEVEL, POOL, STRUCTURE, bonferroni, sum_p_values
+from clustering.scores import FLAG_LEVEL, HIGHEST, POOL, STRUCTURE, bonferroni, sum_p_values
 from clustering.tables import P_SUFFIX
 
 KNOWN = "Known: "  # how ``clustering.reasons`` begins what the registry explains
