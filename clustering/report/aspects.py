@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -25,7 +24,6 @@ _UNMEASURED: Mapping[str, str] = {
     "sweep": "no values that come back often enough",
     "intent": "no text that could be read",
 }
-_MINUS_ZERO = re.compile(r"-(?=0\.0+(?!\d))")
 
 
 @dataclass(frozen=True)
@@ -69,13 +67,8 @@ def other_reasons(family: Mapping[str, object], figures: tuple[AspectFigure, ...
     """The family's reasons that stand beside no aspect, most telling first."""
     reasons = family.get("reasons")
     shown = {figure.sentence for figure in figures}
-    listed = [without_minus_zero(str(reason)) for reason in reasons] if isinstance(reasons, list) else []
+    listed = [str(reason) for reason in reasons] if isinstance(reasons, list) else []
     return tuple(reason for reason in listed if reason not in shown)
-
-
-def without_minus_zero(sentence: str) -> str:
-    """The sentence with "0.00" for "-0.00"."""
-    return _MINUS_ZERO.sub("", sentence)
 
 
 def _sentence(
@@ -93,13 +86,13 @@ def _sentence(
         return _filled(SIGNALS[plainest].benign, family, plainest)
     words = SIGNALS[strongest]
     verdict = "No sign of one hand" if deviate <= PEOPLE else "Undecided"
-    effect = without_minus_zero(format_figure(family.get(strongest)))
+    effect = format_figure(family.get(strongest))
     return f"{verdict}: {words.title.lower()} {effect} ({words.meaning})."
 
 
 def _filled(sentence: str, family: Mapping[str, object], name: str) -> str:
     effect = _number(family.get(name))
-    return without_minus_zero(sentence.format(effect=float("nan") if effect is None else effect))
+    return sentence.format(effect=float("nan") if effect is None else effect)
 
 
 def _number(value: object) -> float | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from clustering.report.activity import Activity, activity_of, log_span, timeline_of
-from clustering.report.aspects import without_minus_zero
 from clustering.report.contents import RunTables
 from clustering.report.signals import format_count, format_p
 from clustering.report.verdict import likely
@@ -139,7 +138,7 @@ def _hand_over(families: pl.DataFrame) -> str | None:
     told = families.filter(pl.col(_HAND_OVER + P_SUFFIX) <= FLAG_LEVEL).sort(_HAND_OVER + P_SUFFIX, "rank")
     if told.is_empty():
         return None
-    return without_minus_zero(SIGNALS[_HAND_OVER].telling.format(effect=told[_HAND_OVER][0]))
+    return SIGNALS[_HAND_OVER].telling.format(effect=told[_HAND_OVER][0])
 
 
 def _accounts(tables: RunTables, stays: pl.DataFrame, n_accounts: int) -> tuple[CampaignAccount, ...]:
