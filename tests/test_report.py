@@ -141,7 +141,7 @@ def test_campaigns_and_aspects_are_on_the_page(html: str) -> None:
     assert "About 25% of an estimated 56 prompts" in text
     bars = [attributes.get("aria-label") for tag, attributes in page.elements if tag == "svg"]
     assert "+3.0, from -1 for people to +3.5 for one hand" in bars
-    assert "-0.8, from -1 for people to +3 for one hand" in bars
+    assert "-0.8, from -1 for people to +3.5 for one hand" in bars
 
 
 def test_long_prompts_are_cut_and_say_so() -> None:
