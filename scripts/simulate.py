@@ -25,9 +25,9 @@ ALSO: dict[str, dict[str, Any]] = {
 }
 
 
-def parse_requests(text: str) -> int:
-    """A number of requests, as 20000, 40k or 1.5M."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", text.strip().replace("_", "").replace(",", ""))
+def parse_requests(text: str | int) -> int:
+    """A number of requests, as 20000, 40k or 1.5M; a default is one already."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", str(text).strip().replace("_", "").replace(",", ""))
     if not found:
         raise typer.BadParameter(f"{text!r} is not a number of requests; give one like 20000, 40k or 1M")
     number, suffix = found.groups()

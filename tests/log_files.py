@@ -66,12 +66,13 @@ def make_rows(n: int, *, seed: int = 0) -> list[Row]:
 
 
 def as_messages(row: Row) -> Row:
-    """The same request with its texts in a conversation."""
-    turns = [{"role": "user", "content": "an earlier turn"}, {"role": "assistant", "content": "an answer"}]
+    """The same request with its texts in a conversation: its own, if it has one."""
+    before = [{"role": "user", "content": "an earlier turn"}, {"role": "assistant", "content": "an answer"}]
+    turns = row.get("messages") or [*before, {"role": "user", "content": row["prompt"]}]
     system = row["system_prompt"]
     head = [] if system is None else [{"role": "system", "content": part} for part in system.split("\n\n")]
     rest = {name: value for name, value in row.items() if name not in ("prompt", "system_prompt")}
-    return {**rest, "messages": [*head, *turns, {"role": "user", "content": row["prompt"]}]}
+    return {**rest, "messages": [*head, *turns]}
 
 
 def write_rows(path: Path, rows: list[Row], *, form: str) -> Path:

@@ -18,8 +18,11 @@ FORMS = ("jsonl", "csv", "jsonl-messages", "parquet-messages", "jsonl.zst")
 
 @pytest.fixture(scope="module")
 def requests() -> pl.DataFrame:
+    """Requests that all hold their conversation: what goes on with what is as known in every format."""
     settings = SimulationSettings(n_requests=1_500, campaign_share=0.3, lookalike_share=0.3)
-    return simulate(settings, seed=5).requests
+    made = simulate(settings, seed=5).requests
+    alone = pl.concat_list(pl.struct(pl.lit("user").alias("role"), pl.col("prompt").alias("content")))
+    return made.with_columns(messages=pl.coalesce("messages", alone))
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,8 @@ def test_mapped_columns_agree(original: Run, requests: pl.DataFrame, tmp_path: P
         "request_id",
         "org_id",
         "system_prompt",
+        "session_id",
+        "messages",
         "model",
         "output_tokens",
         pl.col("account_id").alias("user"),
