@@ -11,7 +11,7 @@ from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_eviden
 
 _N_DRAWS = 999
 _MOST_PRINCIPALS = 2_000  # drawn at a time; a larger pool is compared by a sample of its accounts
-_SMALLEST_MEAN = 1.2  # nearly everyone sent one: equal by arithmetic
+_SMALLEST_MEAN = 2.0  # who tried a thing once or twice shows nothing of how often people come back
 
 
 def load_dispersion(traffic: Traffic, *, seed: int) -> Signal:
@@ -21,6 +21,9 @@ def load_dispersion(traffic: Traffic, *, seed: int) -> Signal:
     largest entropy for its mean), or a more uneven one. p is the share of 999 draws of as many principals,
     with the same mean, that are at least as even; beyond the draws, of the scaled chi-square with their
     moments.
+
+    NaN below two requests each: a thing that people try once or twice, as what spreads from one to the next,
+    is used evenly by everybody.
 
     A schedule deals even loads without anybody's dealing: principals that keep a clock are left out.
     """
