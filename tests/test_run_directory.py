@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +19,18 @@ from clustering import Run, RunError, RunSettings, Stage, load_run, run
 from clustering.results import TABLES
 from clustering.run_directory import CONTENTS
 from clustering.simulation import SimulationSettings, simulate
+from clustering.tables import SCHEMA_VERSION
 from scripts.cli import app
 
-SHOWN = ("families", "assignments", "prompts", "slots")  # what `covey show RUN FAMILY` reads
+# What `covey show RUN FAMILY` reads.
+SHOWN = {"families", "campaigns", "accounts", "assignments", "prompts", "slots"}
+    "families",
+    "campaigns",
+    "accounts",
+    "assignments",
+    "prompts",
+    "slots",
+}  # what `covey show RUN FAMILY` reads
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +41,28 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def made(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(log, tmp_path_factory.mktemp("made") / "run")
+
+
 @pytest.fixture
-def done(log: Path, tmp_path: Path) -> Run:
-    return run(log, tmp_path / "run")
+def done(made: Run, tmp_path: Path) -> Run:
+    """A copy of the run: a run directory may be moved."""
+    shutil.copytree(made.path, tmp_path / "run")
+    return replace(made, path=tmp_path / "run")
 
 
 def stamps(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_a_complete_run_is_returned_untouched(log: Path, done: Run) -> None:
+def test_a_complete_run_is_returned_untouched(log: Path, made: Run, done: Run) -> None:
     before = stamps(done.path)
     told: list[Stage] = []
     again = run(log, done.path, progress=told.append)
     assert again.was_complete
-    assert not done.was_complete
+    assert not made.was_complete
     assert stamps(done.path) == before
     assert "families" not in {stage.name for stage in told}
     assert again.families.equals(done.families)
@@ -95,7 +113,7 @@ def test_a_broken_manifest_is_mended_by_force(log: Path, done: Run) -> None:
 
 def test_another_schema_version_is_refused(done: Run) -> None:
     path = done.path / "manifest.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 999'))
+    path.write_text(path.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 999'))
     with pytest.raises(RunError, match="999"):
         load_run(done.path)
 
