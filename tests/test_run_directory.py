@@ -24,13 +24,6 @@ from scripts.cli import app
 
 # What `covey show RUN FAMILY` reads.
 SHOWN = {"families", "campaigns", "accounts", "assignments", "prompts", "slots"}
-    "families",
-    "campaigns",
-    "accounts",
-    "assignments",
-    "prompts",
-    "slots",
-}  # what `covey show RUN FAMILY` reads
 
 
 @pytest.fixture(scope="module")
