@@ -22,8 +22,8 @@ from clustering.signals import Signal
 POOL = np.arange(40)
 N_PEOPLE, N_SUBJECTS, D = 900, 30, 16
 DESK = "You answer questions of riders about lost property and never promise that a thing was found: "
-SENT, TOOL, KNOWN, JOINS, ROBBED = (0, 1), 2, 3, 4, 5
-P = np.array([1e-6, 1e-5, 0.6, 1e-9, 0.4, 0.5])  # of the families as they were weighed
+SENT, ROBBED, TOOL, KNOWN, JOINS = (0, 1), 2, 3, 4, 5
+P = np.array([1e-6, 1e-5, 0.5, 0.6, 1e-9, 0.4])  # of the families as they were weighed
 MIN_FAMILY = 20
 NOBODY = np.zeros(0, np.int64)
 
@@ -32,13 +32,13 @@ def unit(x):
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 
-def log(seed=0, *, hidden=120, relay=NOBODY):
+def log(seed=0, *, hidden=120, others=0, relay=NOBODY):
     """An observed log, the vectors of its prompts, and which requests are of the hidden set.
 
     People ask about subjects of their own; the pool does so, too. It sends two families with a text in common
     and most of a third, and a hidden set about a subject that nobody else has: some of the latter were put
-    into a family by what they say. One family is a tool, one a product with a known template. Principals of
-    ``relay`` hand two hundred conversations to each other.
+    into a family by what they say, with ``others`` of people. One family is a tool, one a product with a
+    known template. Principals of ``relay`` hand two hundred conversations to each other.
     """
     random = np.random.default_rng(seed)
     people = np.arange(40, N_PEOPLE)
@@ -47,6 +47,7 @@ def log(seed=0, *, hidden=120, relay=NOBODY):
     parts += [(family, np.repeat(random.choice(people, 60, replace=False), 2), 0) for family in (TOOL, KNOWN)]
     parts.append((JOINS, np.append(np.repeat(POOL[:20], 2), random.choice(people, 4)), 0))
     parts.append((ROBBED, random.choice(POOL, 22), N_SUBJECTS))
+    parts.append((ROBBED, random.choice(people, others), None))
     parts.append((-1, random.choice(POOL, hidden), N_SUBJECTS))
     first, second = (random.choice(relay, 200) for _ in "ab") if len(relay) else (NOBODY, NOBODY)
     parts += [(-1, first, 0), (-1, second, 0)]
@@ -63,7 +64,7 @@ def log(seed=0, *, hidden=120, relay=NOBODY):
         traffic_of(who, hours=np.arange(len(who), dtype=np.float64), groups=groups, n_groups=6),
         [f"text {row}" for row in range(len(who))],
         lambda texts: np.zeros((len(texts), D), np.float32),
-        views=["skeleton"] * 5 + ["whole"],
+        views=["whole" if k == ROBBED else "skeleton" for k in range(6)],
         wrappers=[DESK if k == KNOWN else f"Wrapper number {k} of nobody in particular: " for k in range(6)],
         asked=np.concatenate([before, talks, 0 * talks]),
         continues=np.concatenate([before, 0 * talks, talks]),
@@ -188,6 +189,19 @@ def test_a_family_that_the_pool_took_over_is_gone_and_what_is_known_of_the_other
         if family not in (KNOWN, JOINS):
             assert found.p_values[row] == P[family]
         assert f"number {family} " in found.observed.templates[row].text or family == KNOWN
+
+
+def test_a_family_that_loses_some_of_its_prompts_keeps_what_the_others_fill():
+    observed, vectors, hidden = log(others=60)
+    found = followed(observed, vectors)
+    check_findings(found)
+    row = by_id(found)[f"f{ROBBED:02d}"]
+    assert (
+        found.observed.traffic.members(row).tolist()
+        == np.flatnonzero((observed.traffic.groups == ROBBED) & ~hidden).tolist()
+    )
+    assert found.p_values[row] == P[ROBBED]
+    assert found.observed.templates[row].fillers[0] == [f"text {k}" for k in found.observed.members(row)]
 
 
 def test_a_family_that_the_pool_sends_joins_its_campaign(planted):
