@@ -5,8 +5,10 @@ accounts is asked of the family and, when it is linked to others, of the linked 
 spreads one sweep over seven templates shows its even loads and flat hours only over all seven. The better of
 the two counts, doubled for having looked twice.
 
-Families are found by their texts alone; who sent them, when and how often takes no part, but for the number
-of principals behind a shingle. So the signs of one hand are tested on what did not choose the families.
+Families with a common text are found by it; who sent them takes part as the number of principals behind a
+shingle, and in joining the pieces of one wrapper. Families of view "shared" are found by who sends their
+prompts. When and how often they were sent, and what the payloads say, chooses no family; `covey bench
+quality` compares with families that are found on half of the principals and tested on the others.
 """
 
 from __future__ import annotations

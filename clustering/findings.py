@@ -4,7 +4,8 @@ A campaign is what one pool of accounts sends. Flagged families that share their
 took over from each other, make one; each account gets the probability that it is of the pool. Then the pool
 is followed: into families whose senders it is, into sets without a common text that hardly anybody else
 sends, and into conversations that change hands inside it. What comes in so gets the campaign's p-value if
-that is the larger. Known-benign templates are explained away before.
+that is the larger. A known-benign template is never flagged; what it
+shows stays to be seen.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Findings:
     p_values, q_values, scores : (f,) float64
     groups : (f,) int64
         Linked families, those in no group alone.
-    pooled : (f,) bool
-        Whether a family was weighed together with its group.
+    n_pooled : (f,) int64
+        Other families that a family was weighed together with; 0 for most.
     known : f entries of the registry, None for most
     followed : f sentences, None for most
         How a family came in that its campaign's accounts led to.
@@ -65,7 +66,7 @@ class Findings:
     q_values: NDArray[np.float64]
     scores: NDArray[np.float64]
     groups: NDArray[np.int64]
-    pooled: NDArray[np.bool_]
+    n_pooled: NDArray[np.int64]
     known: Sequence[Known | None]
     followed: Sequence[str | None]
     accounts: CampaignAccounts
@@ -92,9 +93,9 @@ def first_findings(
         evidence.signals,
         p,
         q,
-        np.where(explained, 0.0, evidence.scores),
+        evidence.scores,
         groups,
-        evidence.pooled,
+        np.where(evidence.pooled, np.bincount(evidence.groups)[evidence.groups] - 1, 0),
         known,
         [None] * len(p),
         campaign_accounts(observed.traffic, _campaigns(groups, flagged), people=~flagged),
@@ -161,7 +162,8 @@ def _pools(found: Findings) -> tuple[_Pools, NDArray[np.int64]]:
     members = [found.accounts.pool(campaign) for campaign in range(n)]
     relays = relay_pools(found.observed.traffic, found.observed.hops)
     home = [_home(pool, members, n + k) for k, pool in enumerate(relays.pools)]
-    p = [found.p_values[campaign_of == campaign].min() for campaign in range(n)]
+    own = [found.p_values[campaign_of == campaign] for campaign in range(n)]
+    p = [min(1.0, len(each) * float(each.min())) for each in own]  # Bonferroni over its families
     groups = [int(found.groups[np.flatnonzero(campaign_of == campaign)[0]]) for campaign in range(n)]
     beyond = int(found.groups.max(initial=-1)) + 1 - n
     theirs = [groups[place] if place < n else beyond + place for place in home]
@@ -209,7 +211,7 @@ def _with_families(
         q_values=q_values(np.append(found.p_values[old], p)),
         scores=np.append(found.scores[old], -np.log10(np.maximum(p, _SMALLEST))),
         groups=np.append(found.groups[old], pools.groups[new.pools]),
-        pooled=np.append(found.pooled[old], np.zeros(n_new, bool)),
+        n_pooled=np.append(found.n_pooled[old], np.zeros(n_new, np.int64)),
         known=[*(found.known[family] for family in old.tolist()), *[None] * n_new],
         followed=[*[None] * len(old), *(_SENT.format(share=share) for share in shares)],
     )
@@ -223,7 +225,8 @@ def _with_joining(found: Findings, pools: _Pools) -> Findings:
         return found
     p_values, scores, groups = found.p_values.copy(), found.scores.copy(), found.groups.copy()
     followed = list(found.followed)
-    p_values[rows] = np.minimum(p_values[rows], np.maximum(p[rows], pools.p_values[joins[rows]]))
+    joined = np.minimum(1.0, 2 * np.maximum(p[rows], pools.p_values[joins[rows]]))  # the second look
+    p_values[rows] = np.minimum(p_values[rows], joined)
     scores[rows] = np.maximum(scores[rows], -np.log10(np.maximum(p_values[rows], _SMALLEST)))
     groups[rows] = pools.groups[joins[rows]]
     for row in rows.tolist():

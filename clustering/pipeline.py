@@ -184,7 +184,7 @@ def _write_tables(work: _Work) -> None:
     with clock.stage("families"):
         family_settings = FamilySettings(settings.min_family, settings.seed, settings.threads)
         families = find_families(corpus.prompts, views, work.embed_rows(views), settings=family_settings)
-        families = _with_shared(corpus, families, settings)
+        families = with_shared(corpus, families, min_family=settings.min_family)
     with clock.stage("templates"):
         templates = _templates(views, families, clock)
     with clock.stage("signals"):
@@ -202,14 +202,12 @@ def _write_tables(work: _Work) -> None:
         work.write("map", map_table(corpus, families, projection))
 
 
-def _with_shared(corpus: Corpus, families: Families, settings: RunSettings) -> Families:
+def with_shared(corpus: Corpus, families: Families, *, min_family: int) -> Families:
     """Families with the sets of rare prompts that the same principals send; a common text comes first."""
     traffic = traffic_of(corpus, families)
     templated = np.append(families.views == VIEW_NAMES.index("skeleton"), False)[families.labels]
-    shared = cosharing_families(traffic, templated, min_family=settings.min_family)
-    return with_sender_families(
-        families, shared, corpus.prompts, view="shared", min_family=settings.min_family
-    )[0]
+    shared = cosharing_families(traffic, templated, min_family=min_family)
+    return with_sender_families(families, shared, corpus.prompts, view="shared", min_family=min_family)[0]
 
 
 def _templates(views: Views, families: Families, clock: Clock) -> list[Template]:

@@ -10,7 +10,7 @@ _CONTRARY = 0.5  # a p-value above it speaks for the null, as far as a null can 
 _CHANCE = "Strong signs, but among {n_families} families not beyond what chance brings up now and then."
 _UNKNOWN = "Not distinguishable with what this log has: too few accounts, times or distinct prompts to tell."
 _KNOWN = "Known: {kind} \u201c{name}\u201d of the registry ({source})."
-_POOLED = "Weighed together with {families} that share its accounts."
+_POOLED = "Weighed together with {others} its accounts: what follows of accounts is of all of them."
 
 
 def family_reasons(found: Findings, family: int) -> list[str]:
@@ -22,10 +22,10 @@ def family_reasons(found: Findings, family: int) -> list[str]:
     telling = [name for name, words in SIGNALS.items() if words.telling and p.get(name, 1.0) <= FLAG_LEVEL]
     telling.sort(key=lambda name: (SIGNALS[name].aspect == "", p[name]))
     sentences = [_sentence(SIGNALS[name].telling, found, name, family) for name in telling]
-    if found.pooled[family]:
-        n_linked = int((found.groups == found.groups[family]).sum()) - 1
-        families = "1 other family" if n_linked == 1 else f"{n_linked} other families"
-        sentences.insert(0, _POOLED.format(families=families))
+    n_others = int(found.n_pooled[family])
+    if n_others:
+        others = "1 other family that shares" if n_others == 1 else f"{n_others} other families that share"
+        sentences.insert(0, _POOLED.format(others=others))
     return sentences
 
 

@@ -115,8 +115,13 @@ def read_registry(path: str | Path) -> tuple[Known, ...]:
 def write_registry(path: str | Path, entries: Sequence[Known]) -> None:
     """Write the file whole or not at all: under another name first, then renamed."""
     partial = Path(f"{path}.partial")
-    partial.write_text(registry_text(entries), encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(registry_text(entries), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ValueError(
+            f"registry {path}: cannot be written ({error.strerror}); name another file"
+        ) from None
 
 
 def registry_text(entries: Sequence[Known]) -> str:
@@ -132,6 +137,8 @@ def registry_text(entries: Sequence[Known]) -> str:
 def _entries(text: str, place: str) -> Iterator[Known]:
     try:
         tables = tomllib.loads(text).get("known", [])
+        if not isinstance(tables, list):
+            raise ValueError(f"registry {place}: known is {tables!r}; write [[known]] tables")
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"registry {place}: not TOML ({error}); write [[known]] tables") from None
     for number, table in enumerate(tables, 1):
@@ -143,7 +150,11 @@ def _entries(text: str, place: str) -> Iterator[Known]:
                 raise ValueError(f"{where}: {key} is {table.get(key)!r}; give a text")
         _check_kind(table["kind"], where)
         shingles = table.get("shingles")
-        if not shingles or not all(isinstance(c, str) and re.fullmatch("[0-9a-f]{16}", c) for c in shingles):
+        if (
+            not isinstance(shingles, list)
+            or not shingles
+            or not all(isinstance(c, str) and re.fullmatch("[0-9a-f]{16}", c) for c in shingles)
+        ):
             raise ValueError(f"{where}: shingles are not 16 hex digits each; make them with `covey registry`")
         yield Known(table["name"], table["kind"], table["source"], frozenset(shingles))
 

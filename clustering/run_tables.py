@@ -53,6 +53,7 @@ def families_table(corpus: Corpus, found: Findings, described: pl.DataFrame) -> 
             "template": [template.text for template in templates],
             "medoid_prompt": corpus.prompts["prompt"][families.medoids],
             "campaign_id": pl.Series(campaign_ids(families.ids, found.groups, flagged), dtype=pl.String),
+            "n_pooled": found.n_pooled,
             "benign_explanation": pl.Series(benign, dtype=pl.String),
             "reasons": pl.Series([family_reasons(found, f) for f in range(n)], dtype=pl.List(pl.String)),
             **_evidence_columns(found),

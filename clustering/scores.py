@@ -5,8 +5,10 @@ menu of fill-ins is exchangeable. So a family is weighed from several *aspects* 
 accounts' subjects, loads, hours, company and devotion, the sweep, and what the text asks for. Each aspect
 gives one p-value, its signals' smallest times their number (Bonferroni), and from it a normal deviate, cut
 to [-1, 3.5]: no aspect alone carries a family, and what speaks for people counts against it. The sum is
-tested against its exact distribution where every aspect's null model holds (Stouffer 1949 with cut
-deviates; the cuts make the law discrete at its ends, and it is computed by convolution). What was not
+tested against its exact distribution where every aspect's null model holds and the aspects are independent
+of each other (Stouffer 1949 with cut deviates; the cuts make the law discrete at its ends, and it is computed
+by convolution). That they are is an assumption: among look-alikes devotion and intent go together a little,
+as do loads and hours; what is flagged of them in the end, `covey bench quality` counts. What was not
 measured speaks for nobody: it adds nothing, and the law stays that of all aspects.
 
 Two conditions must hold beside it, and the largest of the three p-values counts:
@@ -109,16 +111,13 @@ def sum_p_values(sums: NDArray[np.float64], n_aspects: int) -> NDArray[np.float6
 @cache
 def _tail(n_aspects: int) -> NDArray[np.float64]:
     """Upper tail of the sum of n cut deviates, on a grid from n * LOW in steps."""
-    from scipy.signal import fftconvolve
-
     grid = np.arange(LOWEST, HIGHEST + _STEP / 2, _STEP)
     inner = norm.sf((grid[:-1] + grid[1:]) / 2)
     one = -np.diff(np.concatenate([[1.0], inner, [0.0]]))
     law = np.ones(1)
     for _ in range(n_aspects):
-        law = np.maximum(fftconvolve(law, one), 0.0)
-    smallest = norm.sf(HIGHEST) ** n_aspects  # below it the transform's rounding would speak
-    tail = np.maximum(np.cumsum(law[::-1])[::-1], smallest)
+        law = np.convolve(law, one)  # not by a transform: its rounding would speak in the tail
+    tail = np.cumsum(law[::-1])[::-1]
     tail.flags.writeable = False
     return np.asarray(np.minimum(tail, 1.0))
 

@@ -49,6 +49,7 @@ _FAMILIES: Columns = {
     "campaign_id": pl.String,
     "benign_explanation": pl.String,
     "reasons": pl.List(pl.String),  # one sentence each, most telling first
+    "n_pooled": pl.Int64,  # other families whose accounts' signs are weighed and shown with its own
     # A deviate in [-1, 3.5] per aspect, positive for one hand, negative for people. Null: not measured.
     **{ASPECT_PREFIX + name: pl.Float64 for name in aspects()},
     # Two columns per signal: the effect a person reads, and its p-value. Null: no evidence in this log.

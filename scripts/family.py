@@ -141,9 +141,11 @@ def _campaign(detail: FamilyDetail) -> str | None:
 
 def _evidence(detail: FamilyDetail) -> Iterator[RenderableType]:
     if detail.measured:
-        yield title(
-            "Seven sides from which one hand would show".replace("Seven", _words(len(detail.aspects)))
-        )
+        n_pooled = detail.row["n_pooled"]
+        sides = f"{_words(len(detail.aspects))} sides from which one hand would show"
+        if isinstance(n_pooled, int) and n_pooled:
+            sides += f", with the {n_pooled + 1} families of its accounts taken together"
+        yield title(sides)
         yield aspect_table(detail.aspects)
     if detail.reasons:
         yield title("Beside that" if detail.measured else "Why it stands here")

@@ -18,14 +18,14 @@ BENIGN = [name for name, words in SIGNALS.items() if words.benign]
 ASPECT = [name for name in TELLING if SIGNALS[name].aspect]
 
 
-def found_of(*, p_value=1.0, pooled=False, groups=(0,), known=None, followed=None, **p_values):
+def found_of(*, p_value=1.0, n_pooled=0, groups=(0,), known=None, followed=None, **p_values):
     """Findings on a family (of several groups); NaN where no p is given."""
     n = len(groups)
     return SimpleNamespace(
         signals={k: Signal(np.full(n, EFFECT), np.full(n, p_values.get(k, np.nan))) for k in SIGNALS},
         p_values=np.full(n, p_value),
         groups=np.array(groups),
-        pooled=np.full(n, pooled),
+        n_pooled=np.full(n, n_pooled),
         known=[known] * n,
         followed=[followed] * n,
     )
@@ -54,7 +54,7 @@ def test_the_most_telling_of_the_aspects_comes_first_and_the_conditions_last():
 
 
 def test_families_weighed_together_say_so_with_how_many():
-    told = family_reasons(found_of(pooled=True, groups=(0, 0, 0, 1), devotion=0.01), 0)
+    told = family_reasons(found_of(n_pooled=2, groups=(0, 0, 0, 1), devotion=0.01), 0)
     assert "2 other families" in told[0]
     assert told[1:] == [telling("devotion")]
     apart = family_reasons(found_of(groups=(0, 0), devotion=0.01), 0)

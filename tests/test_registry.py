@@ -80,7 +80,8 @@ def test_no_text_of_a_prompt_is_in_the_file() -> None:
         ('[[known]]\nname = "a"\n', "entry 1: kind is None"),
         ('[[known]]\nname = "a"\nkind = "toy"\nsource = ""\nshingles = []\n', "kind 'toy' is unknown"),
         ('[[known]]\nname = "a"\nkind = "other"\nsource = ""\nshingles = ["x"]\n', "16 hex digits"),
-        ('known = "a"\n', "entry 1"),
+        ('known = "a"\n', "known is 'a'"),
+        ('[[known]]\nname = "a"\nkind = "other"\nsource = ""\nshingles = 5\n', "16 hex digits"),
     ],
 )
 def test_a_broken_file_is_said_in_a_line(tmp_path: Path, text: str, said: str) -> None:

@@ -109,7 +109,8 @@ def test_a_run_with_the_file_explains_the_family_away(logged: Logged, tmp_path: 
     after = clustering.load_run(tmp_path / "run").families
     (again,) = after.filter(pl.col("family_id") == first["family_id"]).to_dicts()
     assert not again["flagged"]
-    assert (again["p_value"], again["score"], again["campaign_id"]) == (1.0, 0.0, None)
+    assert (again["p_value"], again["campaign_id"]) == (1.0, None)
+    assert again["score"] > 0, "what it shows stays to be seen"
     assert "our own \u201cdesk\u201d" in again["benign_explanation"]
     assert again["devotion"] == first["devotion"], "its signals are shown as before"
     assert after.filter("flagged").height >= before.filter("flagged").height // 2

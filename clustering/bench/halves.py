@@ -23,7 +23,7 @@ from clustering.evidence import weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
 from clustering.judgement import Ranking, mean, pieces_of, ranking
 from clustering.observed import observe
-from clustering.pipeline import run
+from clustering.pipeline import run, with_shared
 from clustering.results import Run
 from clustering.run_settings import RunSettings
 from clustering.scores import q_values, ranked
@@ -75,6 +75,7 @@ def count_halves(finished: Finished) -> pl.DataFrame:
             lambda rows: _encode(views.whole[rows].to_list()),
             settings=FamilySettings(settings.min_family, settings.seed, settings.threads),
         )
+        own = with_shared(corpus, own, min_family=settings.min_family)
         placed = assigned_families(found, corpus, own, settings.min_family)
     parts = [
         _weighed(finished, corpus, views, families=families).with_columns(pl.lit(way).alias("way"))

@@ -77,8 +77,9 @@ def leave_out_sections(worlds: Sequence[Counted]) -> list[Section]:
     campaign = pl.col("kind").str.starts_with("campaign: ")
     columns = ("Kind", "Families", "Flagged", "By a reference", "By a reference without the kind")
     note = (
-        "Nothing in Covey is fitted: the flags of the third column exclude every kind from their "
-        "calibration. The last two hold its score against the benign families of the other worlds."
+        "Covey has no reference of benign families to leave a kind out of: its nulls are models, and its one "
+        "fitted choice, where an aspect's deviate is cut, is flat in the ranking. The last two columns hold "
+        "its score against the benign families of the other worlds, with and without the kind."
     )
     return [
         Section(NAME, title, note if first else "", table_of(table.filter(rows).sort("kind").rows(), columns))

@@ -17,7 +17,7 @@ KNOWN = "Known: "  # how ``clustering.reasons`` begins what the registry explain
 VERY_LIKELY = 0.001  # a q-value at or below
 _SAME = 1.01  # the law of the sum is on a grid
 _UNITS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
-_RAREST = 1e-15
+_RAREST = 1e-6  # beyond it the aspects' independence would have to be exact
 _CONTRARY = 0.5  # a condition whose p is above it speaks for people
 _WANTED = {  # conditions of the score, as what a family would have to show
     "structure": "a swept space (here accounts repeat each other's prompts, or too few are there to tell)",
@@ -110,7 +110,7 @@ def level_needed(p_values: NDArray[np.float64], own: float) -> float:
 def one_in(p: float) -> str:
     """A probability as "one in so many", in words."""
     if p < _RAREST:
-        return f"less than one in {format_count(1000)} trillion"
+        return "less than one in a million"
     times = float(f"{1 / p:.2g}")
     for size, name in _UNITS:
         if times >= size:
