@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from log_files import write_rows
 
@@ -116,6 +116,7 @@ TURNS = st.lists(
 )
 
 
+@example([[("u", ""), ("u", LONG)], [("u", LONG), ("u", "")]])  # the first two turns change places
 @given(st.lists(TURNS, min_size=1, max_size=12))
 @settings(deadline=None)
 def test_against_tuples_of_normal_forms(talks: list[list[tuple[str, str]]]) -> None:

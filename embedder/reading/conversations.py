@@ -95,7 +95,7 @@ def _digests(turns: pl.DataFrame) -> NDArray[np.uint64]:
 def _prefixes(digests: NDArray[np.uint64], first: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Hash of each request's turns up to each of them: turn by turn, all requests at once."""
     n_turns = np.diff(np.append(first, len(digests)))
-    out = digests.copy()
+    out = _mixed(digests)  # once more than the next: else the first two turns could change places
     longest_first = np.argsort(-n_turns, kind="stable")
     first, n_turns = first[longest_first], n_turns[longest_first]
     for place in range(1, int(n_turns[0])):
