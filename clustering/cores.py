@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.alignment import common_blocks, leading_words
+from clustering.evenly import evenly
 from embedder import SHINGLE_WORDS, common_words, held_texts, holders, to_buffer, words_of
 
 N_ALIGNED = 16  # prompts that show where a wrapper's payload stands
@@ -145,7 +146,7 @@ def payload_places(core: list[int], skeletons: NDArray[np.int64], senders: Sende
     Read from at most ``N_ALIGNED`` prompts, evenly spread over their order.
     """
     rows = np.unique(senders.rows[senders.pairs_of(skeletons)])
-    rows = rows[np.linspace(0, len(rows) - 1, min(N_ALIGNED, len(rows))).astype(np.int64)]
+    rows = evenly(rows, N_ALIGNED)
     filled = [gaps(core, leading_words(senders.whole[int(row)])) > 0 for row in rows]
     most: NDArray[np.bool_] = 2 * np.array(filled, np.int64).sum(axis=0) > len(rows)
     return most

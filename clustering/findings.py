@@ -3,9 +3,8 @@
 A campaign is what one pool of accounts sends. Flagged families that share their accounts, or whose accounts
 took over from each other, make one; each account gets the probability that it is of the pool. Then the pool
 is followed: into families whose senders it is, into sets without a common text that hardly anybody else
-sends, and into conversations that change hands inside it. What comes in so gets the campaign's p-value if
-that is the larger. A known-benign template is never flagged; what it
-shows stays to be seen.
+sends, and into conversations that change hands inside it. What comes in so gets the campaign's p-value
+if that is the larger. A known-benign template is never flagged; what it shows stays to be seen.
 """
 
 from __future__ import annotations
@@ -85,9 +84,9 @@ def first_findings(
     explained = np.array([entry is not None for entry in known], bool)
     p = np.where(explained, 1.0, evidence.p_values)
     q = q_values(p)
-    links, _ = handover_links(observed.traffic, akin, wanted=q <= FLAG_LEVEL)
-    groups = joined_groups(evidence.groups, links)
     flagged = q <= FLAG_LEVEL
+    links, _ = handover_links(observed.traffic, akin, wanted=flagged)
+    groups = joined_groups(evidence.groups, links)
     return Findings(
         observed,
         evidence.signals,
@@ -198,6 +197,7 @@ def _with_families(
     kept = [before.templates[family].of_rows(mask) for family, mask in zip(old.tolist(), stayed, strict=True)]
     observed = before.regrouped(families, [*kept, *added])
     p = np.maximum(new.p_values, pools.p_values[new.pools])
+    p_values = np.append(found.p_values[old], p)
     shares = [_share(observed, row, pools.members[pool]) for row, pool in zip(rows, new.pools, strict=True)]
     unmeasured = np.full(n_new, np.nan)
     return replace(
@@ -207,8 +207,8 @@ def _with_families(
             name: Signal(np.append(s.effect[old], unmeasured), np.append(s.p_value[old], unmeasured))
             for name, s in found.signals.items()
         },
-        p_values=np.append(found.p_values[old], p),
-        q_values=q_values(np.append(found.p_values[old], p)),
+        p_values=p_values,
+        q_values=q_values(p_values),
         scores=np.append(found.scores[old], -np.log10(np.maximum(p, _SMALLEST))),
         groups=np.append(found.groups[old], pools.groups[new.pools]),
         n_pooled=np.append(found.n_pooled[old], np.zeros(n_new, np.int64)),

@@ -41,8 +41,8 @@ from clustering.run_tables import assignments_table, families_table, map_table, 
 from clustering.sender_views import with_sender_families
 from clustering.stages import Clock, Progress
 from clustering.tables import REJECTED
-from clustering.templates import Template, family_template, variants_of
-from clustering.wording import coverage_columns, read_wording
+from clustering.templates import family_templates, variants_of
+from clustering.wording import Wording, coverage_columns, read_examples, read_wording
 from embedder import (
     Corpus,
     Encoder,
@@ -186,14 +186,23 @@ def _write_tables(work: _Work) -> None:
         families = find_families(corpus.prompts, views, work.embed_rows(views), settings=family_settings)
         families = with_shared(corpus, families, min_family=settings.min_family)
     with clock.stage("templates"):
-        templates = _templates(views, families, clock)
+        templates = family_templates(
+            views.whole,
+            families.labels,
+            families.medoids,
+            on_template=lambda n: clock.count(n, len(families.ids), unit="families"),
+        )
     with clock.stage("signals"):
         observed = observe(corpus, views, families, templates=templates, encode=work.embed_texts)
-        found = _weighed(work, observed, views)
+        examples = read_examples(observed.encode)
+        wording = read_wording(observed, examples)
+        found = _weighed(work, observed, views, wording=wording)
     with clock.stage("campaigns"):
         found = follow_pools(found, corpus.prompts, work.embed_rows(views), settings=settings)
     with clock.stage("tables"):
-        _write_findings(work, views, found)
+        if found.observed is not observed:  # the pools brought families
+            wording = read_wording(found.observed, examples)
+        _write_findings(work, views, found, wording=wording)
     with clock.stage("map"):
         families = found.observed.families
         projection = project(
@@ -210,26 +219,14 @@ def with_shared(corpus: Corpus, families: Families, *, min_family: int) -> Famil
     return with_sender_families(families, shared, corpus.prompts, view="shared", min_family=min_family)[0]
 
 
-def _templates(views: Views, families: Families, clock: Clock) -> list[Template]:
-    order = np.argsort(families.labels, kind="stable")
-    edges = np.searchsorted(families.labels[order], np.arange(len(families.ids) + 1))
-    templates = []
-    for label, medoid in enumerate(families.medoids):
-        members = np.sort(order[edges[label] : edges[label + 1]])
-        templates.append(family_template(views.whole, members, int(medoid)))
-        clock.tell("templates", label + 1, len(families.ids), unit="families")
-    return templates
-
-
-def _weighed(work: _Work, observed: Observed, views: Views) -> Findings:
+def _weighed(work: _Work, observed: Observed, views: Views, *, wording: Wording) -> Findings:
     """Signals, scores and the first campaigns."""
     akin = variants_of(views.whole[observed.families.medoids].to_list(), views.rule.ordinary_words)
-    elicited = read_wording(observed).elicited
-    evidence = weigh(observed, elicited.signal, akin=akin, seed=work.settings.seed)
+    evidence = weigh(observed, wording.elicited.signal, akin=akin, seed=work.settings.seed)
     return first_findings(observed, evidence, work.registry, akin=akin)
 
 
-def _write_findings(work: _Work, views: Views, found: Findings) -> None:
+def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Wording) -> None:
     """Every table that families, their campaigns and accounts are read from."""
     corpus, observed = work.corpus, found.observed
     families = observed.families
@@ -239,7 +236,7 @@ def _write_findings(work: _Work, views: Views, found: Findings) -> None:
     work.write("slots", slots_table(corpus, families, observed.templates))
     save_assigner(work.folder, views, families)
     described = coverage_columns(
-        observed, read_wording(observed), found.signals, groups=found.groups, seed=work.settings.seed
+        observed, wording, found.signals, groups=found.groups, seed=work.settings.seed
     )
     ranked = families_table(corpus, found, described)
     work.write("families", ranked)

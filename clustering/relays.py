@@ -16,9 +16,7 @@ from scipy.stats import binom
 
 from clustering.signals import FEWEST, Traffic
 from clustering.signals.comembership import LINK_LEVEL
-from clustering.signals.session_hop import Hops
-
-SHARED = 0.05  # of people's conversations that go on, those that somebody else began: as in ``session_hop``
+from clustering.signals.session_hop import SHARED, Hops
 
 
 @dataclass(frozen=True, eq=False)

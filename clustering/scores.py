@@ -110,7 +110,7 @@ def sum_p_values(sums: NDArray[np.float64], n_aspects: int) -> NDArray[np.float6
 
 @cache
 def _tail(n_aspects: int) -> NDArray[np.float64]:
-    """Upper tail of the sum of n cut deviates, on a grid from n * LOW in steps."""
+    """Upper tail of the sum of n cut deviates, on a grid from n * LOWEST in steps."""
     grid = np.arange(LOWEST, HIGHEST + _STEP / 2, _STEP)
     inner = norm.sf((grid[:-1] + grid[1:]) / 2)
     one = -np.diff(np.concatenate([[1.0], inner, [0.0]]))

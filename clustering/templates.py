@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.alignment import MOST_WORDS, common_blocks, leading_words
+from clustering.evenly import evenly
 from embedder import words_of
 
 N_ALIGNED = 64  # members that decide which words are fixed
@@ -85,11 +86,31 @@ def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> T
     )
 
 
-def evenly(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """At most n of the rows, evenly spread over their order."""
-    if len(rows) <= n:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
+def family_templates(
+    texts: pl.Series,
+    labels: NDArray[np.int64],
+    medoids: NDArray[np.int64],
+    *,
+    on_template: Callable[[int], None] | None = None,
+) -> list[Template]:
+    """Template of every family.
+
+    Parameters
+    ----------
+    texts : (n,) String series
+    labels : (n,) int64
+        Family of each text; -1 for none.
+    medoids : (f,) int64
+    on_template : function of the number made so far
+    """
+    order = np.argsort(labels, kind="stable")
+    edges = np.searchsorted(labels[order], np.arange(len(medoids) + 1))
+    templates = []
+    for label, medoid in enumerate(medoids.tolist()):
+        templates.append(family_template(texts, order[edges[label] : edges[label + 1]], medoid))
+        if on_template is not None:
+            on_template(label + 1)
+    return templates
 
 
 def _fixed_runs(hashes: list[int], others: list[list[int]]) -> list[tuple[int, int]]:

@@ -14,11 +14,24 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering import coverage as cover
-from clustering.observed import Observed
+from clustering.evenly import evenly
+from clustering.observed import Encode, Observed
 from clustering.signals import SIGNALS, Signal
-from clustering.templates import evenly
 
 _N_PAYLOADS = 64  # of a family that are offered; a sample of them is read
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What asking for training material, and what each capability, looks like to an encoder."""
+
+    elicitations: cover.ExampleSpace
+    capabilities: cover.ExampleSpace
+
+
+def read_examples(encode: Encode) -> Examples:
+    """Encode the bundled examples; once for all that is compared with them."""
+    return Examples(cover.elicitation_space(encode), cover.capability_space(encode))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +43,8 @@ class Wording:
     vectors : FamilyVectors
     elicited : Elicitation
     profile : Profile
+    payload_bytes : (f,) float64
+        Median UTF-8 length of what its prompts say beyond the fixed text; NaN where they say nothing.
     background : (b, d) float32
         Unit vectors of ordinary prompts.
     """
@@ -37,10 +52,11 @@ class Wording:
     vectors: cover.FamilyVectors
     elicited: cover.Elicitation
     profile: cover.Profile
+    payload_bytes: NDArray[np.float64]
     background: NDArray[np.float32]
 
 
-def read_wording(observed: Observed) -> Wording:
+def read_wording(observed: Observed, examples: Examples) -> Wording:
     """Encode the families' texts and ordinary prompts, and compare them with the examples."""
     encode = observed.encode
     payloads = [_offered(observed, family) for family in range(observed.n_families)]
@@ -50,13 +66,14 @@ def read_wording(observed: Observed) -> Wording:
         payloads,
     )
     vectors = cover.encode_families(texts, encode)
-    space = cover.elicitation_space(encode)
+    space = examples.elicitations
     outside = np.flatnonzero(observed.families.labels < 0)
     ordinary = observed.whole[evenly(outside, cover.N_ORDINARY)].to_list()
     return Wording(
         vectors,
         cover.elicitation(vectors, space, cover.ordinary_prompts(ordinary, space, encode)),
-        cover.profile_families(vectors, cover.capability_space(encode)),
+        cover.profile_families(vectors, examples.capabilities),
+        np.array([_median_bytes(said) for said in payloads]),
         encode(observed.whole[evenly(outside, cover.N_BACKGROUND)].to_list()),
     )
 
@@ -86,7 +103,7 @@ def coverage_columns(
     shapes = cover.Shapes(
         counts,
         observed.filler_counts,
-        np.array([_median_bytes(_offered(observed, f)) for f in range(observed.n_families)]),
+        wording.payload_bytes,
         templated,
         np.maximum(0, in_group[groups] - templated).astype(np.int64),
     )

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from text_cases import BREAK, random_words
 
 from clustering.alignment import common_blocks
+from clustering.evenly import evenly
 from clustering.template_text import parse_template
-from clustering.templates import FILLER_CHARS, N_FILLED, _fill, _trimmed, evenly, family_template, variants_of
+from clustering.templates import FILLER_CHARS, N_FILLED, _fill, _trimmed, family_template, variants_of
 from embedder import words_of
 
 

@@ -14,7 +14,7 @@ from traffic_cases import nothing, traffic_of
 from clustering.coverage import N_BACKGROUND, Vocabulary, read_patterns
 from clustering.signals import SIGNALS, Signal, no_evidence
 from clustering.tables import FAMILIES
-from clustering.wording import coverage_columns, read_wording
+from clustering.wording import coverage_columns, read_examples, read_wording
 
 COLUMNS = [
     "capability",
@@ -45,11 +45,15 @@ def unmeasured(n):
     return {name: no_evidence(n) for name in SIGNALS}
 
 
+def wording_of(observed):
+    return read_wording(observed, read_examples(observed.encode))
+
+
 def columns_of(observed, *, signals=None, groups=None):
     n = observed.n_families
     return coverage_columns(
         observed,
-        read_wording(observed),
+        wording_of(observed),
         signals or unmeasured(n),
         groups=np.arange(n) if groups is None else np.array(groups),
         seed=0,
@@ -82,7 +86,7 @@ def test_what_is_measured_is_in_range_and_nothing_is_not_a_number(described):
 
 def test_patterns_and_capabilities_are_those_of_the_library(described):
     observed = log()
-    wording = read_wording(observed)
+    wording = wording_of(observed)
     assert described["capability"].drop_nulls().is_in(wording.profile.names).all()
     library = read_patterns(Vocabulary(SIGNALS, wording.elicited.kinds, wording.profile.names))
     hostile = {pattern.name: pattern.hostile for pattern in library}
@@ -110,8 +114,8 @@ def test_without_ordinary_prompts_breadth_and_what_is_ordinary_are_not_known():
     bare = log(n_noise=0)
     table = columns_of(bare)
     assert table["coverage_breadth"].null_count() == 2
-    assert np.isnan(read_wording(bare).elicited.signal.p_value).all()
-    assert read_wording(bare).background.shape[0] == 0
+    assert np.isnan(wording_of(bare).elicited.signal.p_value).all()
+    assert wording_of(bare).background.shape[0] == 0
 
 
 def test_families_found_by_their_meaning_are_read_whole():
@@ -122,7 +126,7 @@ def test_families_found_by_their_meaning_are_read_whole():
         return encode(texts)
 
     observed = replace(log(views=["whole", "skeleton"]), encode=listening)
-    read_wording(observed)
+    wording_of(observed)
     assert "solve the integral number 0" in seen
     assert "say it again" in seen
 
@@ -130,9 +134,9 @@ def test_families_found_by_their_meaning_are_read_whole():
 def test_wording_reads_what_is_ordinary_evenly_and_no_more_than_it_says(monkeypatch):
     from clustering import coverage
 
-    assert len(read_wording(log()).background) == 600 <= N_BACKGROUND
+    assert len(wording_of(log()).background) == 600 <= N_BACKGROUND
     monkeypatch.setattr(coverage, "N_BACKGROUND", 50)
-    assert len(read_wording(log()).background) == 50
+    assert len(wording_of(log()).background) == 50
 
 
 def test_signals_and_linked_families_decide_on_the_pattern_with_the_texts():

@@ -17,18 +17,17 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from clustering.evidence import weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
 from clustering.judgement import Ranking, mean, pieces_of, ranking
-from clustering.observed import observe
+from clustering.observed import Encode, observe
 from clustering.pipeline import run, with_shared
 from clustering.results import Run
 from clustering.run_settings import RunSettings
 from clustering.scores import q_values, ranked
-from clustering.templates import family_template, variants_of
-from clustering.wording import read_wording
+from clustering.templates import family_templates, variants_of
+from clustering.wording import read_examples, read_wording
 from embedder import (
     Corpus,
     VectorCache,
@@ -67,18 +66,20 @@ def count_halves(finished: Finished) -> pl.DataFrame:
         requests.filter(~first).write_parquet(log_b)
         settings = RunSettings(threads=finished.threads)
         found = run(log_a, Path(scratch) / "run", settings=settings)
-        corpus = build_corpus([log_b])
+        corpus, encode = build_corpus([log_b]), _encoder()
         views = build_views(corpus.prompts, corpus.requests, min_texts=max(2, settings.min_family // 2))
         own = find_families(
             corpus.prompts,
             views,
-            lambda rows: _encode(views.whole[rows].to_list()),
+            lambda rows: encode(views.whole[rows].to_list()),
             settings=FamilySettings(settings.min_family, settings.seed, settings.threads),
         )
         own = with_shared(corpus, own, min_family=settings.min_family)
         placed = assigned_families(found, corpus, own, settings.min_family)
     parts = [
-        _weighed(finished, corpus, views, families=families).with_columns(pl.lit(way).alias("way"))
+        _weighed(finished, corpus, views, families=families, encode=encode).with_columns(
+            pl.lit(way).alias("way")
+        )
         for way, families in zip(_WAYS, (own, placed), strict=True)
     ]
     return pl.concat(parts)
@@ -147,18 +148,18 @@ def _judged(table: pl.DataFrame, level: float) -> Ranking:
     return ranking(at_level(families, level), table)
 
 
-def _weighed(finished: Finished, corpus: Corpus, views: Views, *, families: Families) -> pl.DataFrame:
+def _weighed(
+    finished: Finished, corpus: Corpus, views: Views, *, families: Families, encode: Encode
+) -> pl.DataFrame:
     """The pieces of a corpus in some families, with each family's rank and q."""
-    order = [np.flatnonzero(families.labels == label) for label in range(len(families.ids))]
-    templates = [
-        family_template(views.whole, members, int(medoid))
-        for members, medoid in zip(order, families.medoids, strict=True)
-    ]
-    observed = observe(corpus, views, families, templates=templates, encode=_encode)
+    templates = family_templates(views.whole, families.labels, families.medoids)
+    observed = observe(corpus, views, families, templates=templates, encode=encode)
     akin = variants_of(views.whole[families.medoids].to_list(), views.rule.ordinary_words)
-    evidence = weigh(observed, read_wording(observed).elicited.signal, akin=akin, seed=0)
+    evidence = weigh(
+        observed, read_wording(observed, read_examples(encode)).elicited.signal, akin=akin, seed=0
+    )
     q = q_values(evidence.p_values)
-    n = np.bincount(observed.traffic.groups + 1, minlength=len(order) + 1)[1:]
+    n = np.bincount(observed.traffic.groups + 1, minlength=len(families.ids) + 1)[1:]
     listed = ranked(
         pl.DataFrame({
             "family_id": families.ids, "n_requests": n, "q_value": q, "flagged": q <= LEVELS[1],
@@ -174,5 +175,7 @@ def _weighed(finished: Finished, corpus: Corpus, views: Views, *, families: Fami
     return pieces_of(rows).join(figures, on="family_id", how="left", maintain_order="left")
 
 
-def _encode(texts: Sequence[str]) -> NDArray[np.float32]:
-    return embed(texts, None, load_encoder("static"), cache=VectorCache(default_cache_dir() / "vectors"))
+def _encoder() -> Encode:
+    """The run's own encoder, loaded once, with its cache."""
+    encoder, cache = load_encoder("static"), VectorCache(default_cache_dir() / "vectors")
+    return lambda texts: embed(texts, None, encoder, cache=cache)

@@ -16,6 +16,7 @@ from clustering.coverage.growth import (
     sample_coverage,
 )
 from clustering.coverage.sampling import FamilyVectors
+from clustering.evenly import evenly
 
 N_CELLS = 128
 N_BACKGROUND = 5_000  # ordinary prompts whose cells are found
@@ -90,9 +91,7 @@ def background_cells(vectors: NDArray[np.float32], *, seed: int) -> Cells | None
     seed : int
         Of the first centres.
     """
-    said = vectors[np.einsum("ij,ij->i", vectors, vectors) > 0]
-    if len(said) > N_BACKGROUND:
-        said = said[np.linspace(0, len(said) - 1, N_BACKGROUND).astype(np.int64)]
+    said = evenly(vectors[np.einsum("ij,ij->i", vectors, vectors) > 0], N_BACKGROUND)
     distinct = np.unique(said, axis=0)
     n_cells = min(N_CELLS, len(said) // _FEWEST_IN_CELL, len(distinct))
     if n_cells < 2:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.coverage.examples import Encode
+from clustering.evenly import evenly
 
 N_PAYLOADS = 32  # of a family that are encoded
 N_SENTENCES = 24
@@ -116,16 +117,14 @@ def sentences_of(text: str) -> list[str]:
     """
     parts = [part.strip() for part in _ENDS.split(text)]
     said = [part[:_TEXT_CHARS] for part in parts if len(part.encode()) >= _FEWEST_BYTES]
-    return _evenly(said or [text.strip()[:_TEXT_CHARS]], N_SENTENCES)
+    return _some(said or [text.strip()[:_TEXT_CHARS]], N_SENTENCES)
 
 
 def _sample(payloads: Sequence[str]) -> tuple[str, ...]:
     distinct = dict.fromkeys(p.strip()[:_TEXT_CHARS] for p in payloads)
     distinct.pop("", None)
-    return tuple(_evenly(list(distinct), N_PAYLOADS))
+    return tuple(_some(list(distinct), N_PAYLOADS))
 
 
-def _evenly(texts: list[str], n: int) -> list[str]:
-    if len(texts) <= n:
-        return texts
-    return [texts[int(place)] for place in np.linspace(0, len(texts) - 1, n)]
+def _some(texts: list[str], n: int) -> list[str]:
+    return [texts[place] for place in evenly(np.arange(len(texts)), n).tolist()]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from clustering.drill.results import RESULT
 from clustering.results import RunError
+from clustering.run_directory import partial_of, replaced_of
+from clustering.run_directory import publish as put_in_place
 from embedder.reading import find_sources
 
 BASELINE = "baseline"
@@ -33,15 +35,11 @@ def log_files(logs: Sequence[str | Path], out: Path) -> list[str]:
         raise RunError(f"{out}: lies among the logs; give an --out beside them")
     paths = [source.path for source in find_sources(list(logs))]
     for path in paths:
-        if {out, _work_place(out)}.intersection(Path(path).resolve().parents):
+        if {out, partial_of(out)}.intersection(Path(path).resolve().parents):
             raise RunError(
                 f"{out}: holds what would be read as a log ({path}); give an --out beside the logs"
             )
     return paths
-
-
-def _work_place(out: Path) -> Path:
-    return out.parent / f"{out.name}.partial"
 
 
 def _is_ours(name: str) -> bool:
@@ -60,9 +58,9 @@ def check_place(out: Path, *, force: bool) -> None:
     Raises
     ------
     RunError
-        `out` or the folder that is needed beside it is no folder, or holds what no drill wrote.
+        `out` or a folder that is needed beside it is no folder, or holds what no drill wrote.
     """
-    for folder in (out, _work_place(out)):
+    for folder in (out, partial_of(out), replaced_of(out)):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise RunError(f"{folder}: is in the way; move it, or give another --out")
         if folder.is_dir():
@@ -79,7 +77,7 @@ def work_folder(out: Path) -> Path:
     RunError
         It cannot be written.
     """
-    folder = _work_place(out)
+    folder = partial_of(out)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -95,6 +93,4 @@ def publish(folder: Path, out: Path, *, keep: bool) -> None:
             shutil.rmtree(path)
         elif path.is_file() and path.name != RESULT:
             path.unlink()
-    if out.exists():
-        shutil.rmtree(out)
-    folder.rename(out)
+    put_in_place(folder, out)

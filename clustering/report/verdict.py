@@ -16,7 +16,6 @@ from clustering.tables import P_SUFFIX
 KNOWN = "Known: "  # how ``clustering.reasons`` begins what the registry explains
 VERY_LIKELY = 0.001  # a q-value at or below
 _SAME = 1.01  # the law of the sum is on a grid
-_UNITS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _RAREST = 1e-6  # beyond it the aspects' independence would have to be exact
 _CONTRARY = 0.5  # a condition whose p is above it speaks for people
 _WANTED = {  # conditions of the score, as what a family would have to show
@@ -112,10 +111,7 @@ def one_in(p: float) -> str:
     if p < _RAREST:
         return "less than one in a million"
     times = float(f"{1 / p:.2g}")
-    for size, name in _UNITS:
-        if times >= size:
-            return f"one in {times / size:g} {name}"
-    return f"one in {format_count(times)}"
+    return "one in 1 million" if times >= 1 / _RAREST else f"one in {format_count(times)}"
 
 
 def found_by_senders(family: Mapping[str, object], aspects: tuple[AspectFigure, ...]) -> bool:

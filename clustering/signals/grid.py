@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from clustering.density.compiled import compiled
+from clustering.evenly import evenly
 from clustering.signals.principals import FEWEST
+from clustering.signals.shuffling import BEYOND, FEWEST_DRAWS, N_DRAWS, shuffle_within
 from clustering.signals.slots import Slots, read_requests
 from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence
 
-_N_DRAWS = 999
-_FEWEST_DRAWS = 99
-_BEYOND = 20  # draws at least as extreme that settle that nothing is there
 _MOST_SLOTS = 5  # the fullest ones: ten pairs
 _MOST_REQUESTS = 1_000
 _FEWEST_USES = 2  # of a value in the mean: values that stand alone are paired in one way only
@@ -84,9 +83,7 @@ def _meetings(
     who: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.int64], seed: int
 ) -> tuple[float, float] | None:
     """Effect and p of two slots; None where they cannot tell."""
-    both = np.flatnonzero((x >= 0) & (y >= 0))
-    if len(both) > _MOST_REQUESTS:
-        both = both[np.linspace(0, len(both) - 1, _MOST_REQUESTS).astype(np.int64)]
+    both = evenly(np.flatnonzero((x >= 0) & (y >= 0)), _MOST_REQUESTS)
     _, who, loads = np.unique(who[both], return_inverse=True, return_counts=True)
     if len(loads) < FEWEST:
         return None
@@ -119,18 +116,13 @@ def _draw(
 ) -> tuple[int, NDArray[np.float64]]:
     """Meetings observed, and in draws that permute y within the strata (their ends)."""
     observed = _count(who, x, y, stamp)
-    draws = np.empty(_N_DRAWS)
+    draws = np.empty(N_DRAWS)
     n_beyond = 0
-    for draw in range(_N_DRAWS):
-        first = 0
-        for end in strata:
-            for last in range(end - 1, first, -1):
-                other = first + int(random.random() * (last + 1 - first))
-                y[last], y[other] = y[other], y[last]
-            first = end
+    for draw in range(N_DRAWS):
+        shuffle_within(y, strata, random)
         draws[draw] = _count(who, x, y, stamp)
         n_beyond += draws[draw] <= observed
-        if n_beyond >= _BEYOND and draw + 1 >= _FEWEST_DRAWS:
+        if n_beyond >= BEYOND and draw + 1 >= FEWEST_DRAWS:
             return observed, draws[: draw + 1]
     return observed, draws
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import chi2
 
+from clustering.evenly import evenly
 from clustering.signals.clockwork import keeps_a_clock
 from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence, principal_counts
@@ -34,8 +35,7 @@ def load_dispersion(traffic: Traffic, *, seed: int) -> Signal:
         _, counts = principal_counts(traffic, rows)
         if len(counts) < FEWEST:
             continue
-        if len(counts) > _MOST_PRINCIPALS:
-            counts = counts[np.linspace(0, len(counts) - 1, _MOST_PRINCIPALS).astype(np.int64)]
+        counts = evenly(counts, _MOST_PRINCIPALS)
         mean = counts.mean()
         out.effect[group] = counts.var(ddof=1) / mean
         if mean < _SMALLEST_MEAN:

@@ -14,9 +14,7 @@ from scipy.stats import binom
 from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, no_evidence, ratio_p_value
 
-_SHARED = (
-    0.05  # of people's conversations that go on, those that began with somebody else: a link that was sent
-)
+SHARED = 0.05  # of people's conversations that go on, those that began with somebody else: a link was sent
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +116,9 @@ def session_hop(traffic: Traffic, hops: Hops) -> Signal:
         if n_hopped == 0:
             out.p_value[group] = 1.0
             continue
-        chance = float(binom.sf(n_hopped - 1, len(talks), _SHARED))
+        chance = float(binom.sf(n_hopped - 1, len(talks), SHARED))
         per_principal = np.unique(np.stack([member, talk, changed[rows]]), axis=1)
         hopped = np.bincount(per_principal[0], weights=per_principal[2]).astype(np.float64)
         held = np.bincount(np.unique(per_principal[:2], axis=1)[0]).astype(np.float64)
-        out.p_value[group] = max(chance, ratio_p_value(hopped, held, _SHARED))
+        out.p_value[group] = max(chance, ratio_p_value(hopped, held, SHARED))
     return out

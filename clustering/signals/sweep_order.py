@@ -10,13 +10,11 @@ from scipy.stats import gamma
 
 from clustering.density.compiled import compiled
 from clustering.signals.principals import FEWEST
+from clustering.signals.shuffling import BEYOND, FEWEST_DRAWS, N_DRAWS, shuffle_within
 from clustering.signals.slots import Slots, read_requests
 from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence
 
 _WINDOW = 1.0  # hours: over longer ones people of other time zones follow each other
-_N_DRAWS = 999
-_FEWEST_DRAWS = 99
-_BEYOND = 20  # draws at least as extreme that settle that nothing is there
 
 
 def sweep_order(traffic: Traffic, slots: Sequence[Slots], *, seed: int) -> Signal:
@@ -93,18 +91,13 @@ def _draw(
     """Neighbours observed, and in draws that shuffle the (n, s) codes within the windows (their ends)."""
     place = np.arange(len(codes))
     observed = _neighbours(codes, place, ends)
-    draws = np.empty(_N_DRAWS)
+    draws = np.empty(N_DRAWS)
     n_beyond = 0
-    for draw in range(_N_DRAWS):
-        first = 0
-        for end in ends:
-            for last in range(end - 1, first, -1):
-                other = first + int(random.random() * (last + 1 - first))
-                place[last], place[other] = place[other], place[last]
-            first = end
+    for draw in range(N_DRAWS):
+        shuffle_within(place, ends, random)
         draws[draw] = _neighbours(codes, place, ends)
         n_beyond += draws[draw] >= observed
-        if n_beyond >= _BEYOND and draw + 1 >= _FEWEST_DRAWS:
+        if n_beyond >= BEYOND and draw + 1 >= FEWEST_DRAWS:
             return observed, draws[: draw + 1]
     return observed, draws
 

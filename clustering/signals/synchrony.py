@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import gamma
 
 from clustering.density.compiled import compiled
+from clustering.evenly import evenly
 from clustering.signals.principals import FEWEST
 from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence
 
@@ -41,8 +42,7 @@ def synchrony(traffic: Traffic, *, seed: int) -> Signal:
     out = no_evidence(traffic.n_groups)
     people = traffic.background
     known = np.unique(traffic.principals[people])
-    shown = known[np.linspace(0, len(known) - 1, min(len(known), _MOST_PEOPLE)).astype(np.int64)]
-    people = people[np.isin(traffic.principals[people], shown)]
+    people = people[np.isin(traffic.principals[people], evenly(known, _MOST_PEOPLE))]
     apart = _coincidences(traffic, np.full(len(people), 0), people, seed=seed)
     usual = 1.0
     if apart.group.size and apart.drawn[0].mean() >= _FEWEST_EXPECTED:

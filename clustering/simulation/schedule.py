@@ -69,13 +69,6 @@ def sitting_times(world: World, people: People, who: NDArray[np.int64], *, rng: 
     return inside(world, local.astype(np.int64))
 
 
-def even_times(
-    world: World, n: int, *, rng: np.random.Generator, begin: float = 0.0, end: float = 1.0
-) -> Times:
-    """`n` moments at a constant rate between two fractions of the window, ascending."""
-    return np.sort(((begin + (end - begin) * rng.random(n)) * world.window_us).astype(np.int64))
-
-
 def inside(world: World, times: Times) -> Times:
     """Times before the start or after the end are moved by whole days to where they are inside."""
     wrapped: Times = np.where(times < 0, times % DAY_US, times)
