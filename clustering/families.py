@@ -13,7 +13,7 @@ author, nearness in meaning is not. A family of one prompt is *single* wherever 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -94,6 +94,23 @@ class Families:
     ids: pl.Series
     skeleton: ViewClusters
     whole: ViewClusters
+
+
+def without_points(families: Families) -> Families:
+    """Families without their views' vectors and texts, which regrouping leaves as they were."""
+    skeleton, whole = (
+        replace(view, index=None, texts=view.texts.clear()) for view in (families.skeleton, families.whole)
+    )
+    return replace(families, skeleton=skeleton, whole=whole)
+
+
+def with_points(families: Families, points: Families) -> Families:
+    """The inverse: vectors and texts come from the families that were regrouped."""
+    skeleton, whole = (
+        replace(view, index=known.index, texts=known.texts)
+        for view, known in ((families.skeleton, points.skeleton), (families.whole, points.whole))
+    )
+    return replace(families, skeleton=skeleton, whole=whole)
 
 
 def find_families(

@@ -10,7 +10,8 @@ if that is the larger. A known-benign template is never flagged; what it shows s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from clustering.accounts import CampaignAccounts, campaign_accounts
 from clustering.evidence import Evidence
-from clustering.families import Families
+from clustering.families import Families, ViewClusters, with_points, without_points
 from clustering.handover import handover_links, joined_groups
 from clustering.joining import joining_families
 from clustering.observed import Observed
@@ -29,7 +30,7 @@ from clustering.run_settings import RunSettings
 from clustering.scores import FLAG_LEVEL, q_values
 from clustering.sender_views import with_sender_families
 from clustering.signals import LEAST_OVERLAP, Signal
-from clustering.templates import family_template
+from clustering.templates import family_template, templates_frame, templates_of
 from index import knn_graph
 
 _SMALLEST = 1e-300
@@ -74,6 +75,27 @@ class Findings:
     def flagged(self) -> NDArray[np.bool_]:
         """Families at or below the level."""
         return np.asarray(self.q_values <= FLAG_LEVEL)
+
+
+KEPT_RECORDS = (Signal, Known, CampaignAccounts, Families, ViewClusters)
+
+
+def kept_findings(found: Findings) -> dict[str, object]:
+    """Findings to be kept between stages: all but what they were drawn from."""
+    observed = found.observed
+    said = {field.name: getattr(found, field.name) for field in fields(found) if field.name != "observed"}
+    return {
+        **said,
+        "families": without_points(observed.families),
+        "templates": templates_frame(observed.templates),
+    }
+
+
+def findings_of(kept: dict[str, Any], observed: Observed) -> Findings:
+    """The inverse of ``kept_findings``, given what was observed before the pools were followed."""
+    said = dict(kept)
+    families = with_points(said.pop("families"), observed.families)
+    return Findings(observed.regrouped(families, templates_of(said.pop("templates"))), **said)
 
 
 def first_findings(

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from clustering.inputs import Input
 from clustering.registry import Known, registry_text
 from clustering.run_settings import RunSettings
 from clustering.stages import Clock
@@ -21,7 +22,8 @@ from embedder import Corpus, Encoder
 RECIPE = 2  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
-_INDIFFERENT = ("columns", "force", "registry", "threads")  # say where things lie or how the run is done
+# They say where things lie, how the run is done, or which requests: the requests speak for themselves.
+_INDIFFERENT = ("columns", "force", "registry", "since", "threads", "until")
 _CHUNK = 65_536  # rows hashed at a time
 
 
@@ -30,11 +32,9 @@ def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, regi
 
     The same for the same rows in any order, split or format, and wherever they lie.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    decisive = {name: value for name, value in asdict(settings).items() if name not in _INDIFFERENT}
-    versions = [version(name) for name in _DECISIVE]
-    digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
-    digest.update(registry_text(registry).encode())
+    said = settings.plain()
+    decisive = {name: value for name, value in said.items() if name not in _INDIFFERENT}
+    digest = _digest(decisive, encoder, registry)
     for ids in (
         corpus.prompts["prompt_id"],
         corpus.requests["request_id"],
@@ -54,23 +54,52 @@ def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, regi
     return digest.hexdigest()
 
 
+def command_fingerprint(
+    inputs: Sequence[Input], settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known]
+) -> str:
+    """Hash of a command: its log files byte by byte, all settings but ``force``, registry, encoder, versions.
+
+    What one run has done, another of the same command may go on with. Known before a log is read; of the
+    same rows in other files ``fingerprint`` knows that they are.
+    """
+    said = {name: value for name, value in settings.plain().items() if name != "force"}
+    files = [(each.path, each.size, each.blake2b) for each in inputs]
+    return _digest([said, files], encoder, registry).hexdigest()
+
+
+def _digest(decisive: object, encoder: Encoder, registry: Sequence[Known]) -> hashlib.blake2b:
+    """Hash so far: what is decisive of the settings, encoder, registry and versions."""
+    versions = [version(name) for name in _DECISIVE]
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
+    digest.update(registry_text(registry).encode())
+    return digest
+
+
 def manifest(
-    corpus: Corpus, settings: RunSettings, fingerprints: dict[str, str], clock: Clock
+    corpus: Corpus,
+    settings: RunSettings,
+    fingerprints: dict[str, str],
+    clock: Clock,
+    *,
+    inputs: Sequence[Input],
 ) -> dict[str, Any]:
     """The manifest so far: versions, settings, inputs, counts, and the stages that have ended."""
+    digests = {each.path: each.blake2b for each in inputs}
     return {
         "schema_version": SCHEMA_VERSION,
         "recipe": RECIPE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": clock.seconds,
         **fingerprints,
-        "settings": {**asdict(settings), "columns": dict(settings.columns)},
+        "settings": settings.plain(),
         "versions": {name: version(name) for name in _VERSIONS},
-        "inputs": [asdict(record) for record in corpus.files],
+        "inputs": [asdict(record) | {"blake2b": digests.get(record.path)} for record in corpus.files],
         "counts": {
             "rows_read": corpus.n_rows_read,
             "requests": corpus.requests.height,
             "rejected": corpus.rejected.height,
+            "outside_period": corpus.n_outside,
             "prompts": corpus.prompts.height,
             "accounts": corpus.accounts.height,
             "principals": corpus.principals.height,

@@ -1,15 +1,17 @@
 """The run: logs in, a run directory out. The only file that knows the order of the stages.
 
-A run directory is complete or absent (``clustering.run_directory``). The same logs and settings again find
-the finished run and leave it; others are refused unless ``force``.
+A run directory is complete or absent (``clustering.run_directory``), and a killed run goes on from its last
+whole stage (``clustering.checkpoints``). The same logs and settings again find the finished run and leave it;
+others are refused unless ``force``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,38 +19,52 @@ from numpy.typing import NDArray
 
 from clustering.assign import save_assigner
 from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
+from clustering.checkpoints import Checkpoints
 from clustering.cosharing import cosharing_families
+from clustering.durable import write_json
 from clustering.evidence import weigh
-from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
-from clustering.findings import Findings, first_findings, follow_pools
-from clustering.manifest import fingerprint, manifest
+from clustering.families import VIEW_NAMES, Families, FamilySettings, ViewClusters, find_families
+from clustering.findings import (
+    KEPT_RECORDS,
+    Findings,
+    findings_of,
+    first_findings,
+    follow_pools,
+    kept_findings,
+)
+from clustering.inputs import Input, check_unchanged, read_corpus, read_inputs
+from clustering.manifest import command_fingerprint, fingerprint, manifest
 from clustering.observed import Observed, observe, traffic_of
 from clustering.projection import project
 from clustering.registry import Known, load_registry
 from clustering.report import write_report
-from clustering.results import MANIFEST, Run
+from clustering.results import MANIFEST, Run, RunError
 from clustering.run_directory import (
     REPORT,
     check_place,
-    finished_run,
-    fresh_partial,
-    publish,
+    check_whole,
+    exclusive,
+    finish_moving,
+    going_on,
     resolved,
-    write_json,
+    run_there,
+    work_folder,
 )
 from clustering.run_settings import RunSettings
 from clustering.run_tables import assignments_table, families_table, map_table, prompts_table, slots_table
 from clustering.sender_views import with_sender_families
 from clustering.stages import Clock, Progress
 from clustering.tables import REJECTED
-from clustering.templates import family_templates, variants_of
+from clustering.templates import family_templates, templates_frame, templates_of, variants_of
 from clustering.wording import Wording, coverage_columns, read_examples, read_wording
 from embedder import (
     Corpus,
     Encoder,
+    FileRecord,
+    ShingleTable,
+    SpanRule,
     VectorCache,
     Views,
-    build_corpus,
     build_views,
     default_cache_dir,
     embed,
@@ -98,28 +114,79 @@ def run(
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
     out, place = Path(out), resolved(Path(out))
     clock = Clock(progress)
-    check_place(place, force=settings.force)
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
     registry = load_registry(settings.registry)
-    with clock.stage("load encoder"):
-        encoder = encoder or _load_encoder(settings, clock)
-    with clock.stage("read logs"):
-        corpus = _read(paths, settings, clock)
-    fingerprints = {
-        "fingerprint": fingerprint(corpus, settings, encoder, registry=registry),
-        "encoder_fingerprint": encoder.fingerprint,
-    }
-    finished = finished_run(place, fingerprints["fingerprint"], force=settings.force)
-    if finished is not None:
-        return replace(finished, path=out, encoder=encoder, was_complete=True)
-    work = _Work(corpus, encoder, registry, fresh_partial(place), settings, clock)
-    _write_tables(work)
-    write_json(work.folder / MANIFEST, manifest(corpus, settings, fingerprints, clock))
-    with clock.stage("report"):
-        write_report(Run(work.folder), work.folder / REPORT)
-    write_json(work.folder / MANIFEST, manifest(corpus, settings, fingerprints, clock))
-    publish(work.folder, place)
+    with exclusive(place), going_on(place):
+        finish_moving(place)
+        check_place(place, force=settings.force)
+        with clock.stage("load encoder"):
+            encoder = encoder or _load_encoder(settings, clock)
+        with clock.stage("check logs"):
+            inputs = read_inputs(paths, on_bytes=lambda n: clock.count(n, unit="bytes"))
+        command = command_fingerprint(inputs, settings, encoder, registry=registry)
+        there = None if settings.force else run_there(place)
+        task = _Task(paths, inputs, settings, encoder, registry, command, clock)
+        if there is not None:
+            _refuse_another(there, task)
+            return replace(there, path=out, encoder=encoder, was_complete=True)
+        _make(task, work_folder(place))
+        finish_moving(place)
     return Run(out, encoder)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is to be done."""
+
+    paths: Sequence[str | Path]
+    inputs: Sequence[Input]
+    settings: RunSettings
+    encoder: Encoder
+    registry: Sequence[Known]
+    command: str
+    clock: Clock
+
+    def read(self) -> Corpus:
+        n_rows = 0
+
+        def count(rows: int, _bytes: int) -> None:
+            nonlocal n_rows
+            n_rows += rows
+            self.clock.tell("read logs", n_rows, unit="rows")
+
+        corpus = read_corpus(self.paths, self.settings, on_batch=count)
+        check_unchanged(self.inputs)
+        return corpus
+
+    def fingerprint(self, corpus: Corpus) -> str:
+        return fingerprint(corpus, self.settings, self.encoder, registry=self.registry)
+
+
+def _refuse_another(there: Run, task: _Task) -> None:
+    """Let a finished run pass only where this command would make the same.
+
+    The same command is told by its fingerprint; the same rows, in other files or another order, are told by
+    what they hold.
+    """
+    if there.manifest.get("command") != task.command:
+        with task.clock.stage("read logs"):
+            corpus = task.read()
+        if there.manifest.get("fingerprint") != task.fingerprint(corpus):
+            raise RunError(
+                f"{there.path}: holds a run of other logs or settings; give another --out, or --force"
+            )
+    check_whole(there)
+
+
+@dataclass(frozen=True, eq=False)
+class _Unpublished(Run):
+    """The tables so far, for the report."""
+
+    said: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return self.said
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +194,17 @@ class _Work:
     """What every stage after reading needs."""
 
     corpus: Corpus
-    encoder: Encoder
-    registry: Sequence[Known]
+    task: _Task
     folder: Path
-    settings: RunSettings
-    clock: Clock
+    checkpoints: Checkpoints
+
+    @property
+    def settings(self) -> RunSettings:
+        return self.task.settings
+
+    @property
+    def clock(self) -> Clock:
+        return self.task.clock
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
         frame.write_parquet(self.folder / f"{name}.parquet")
@@ -146,7 +219,7 @@ class _Work:
         return embed(
             texts,
             None,
-            self.encoder,
+            self.task.encoder,
             cache=self.cache,
             on_progress=lambda done, total: self.clock.count(done, total, unit="texts"),
         )
@@ -164,51 +237,95 @@ def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
     )
 
 
-def _read(paths: Sequence[str | Path], settings: RunSettings, clock: Clock) -> Corpus:
-    n_rows = 0
+def _make(task: _Task, folder: Path) -> None:
+    """Everything that a complete run holds, into the working folder; the manifest last."""
+    checkpoints = Checkpoints(folder, command=task.command, clock=task.clock)
+    corpus = checkpoints.stage("read logs", task.read, records=(Corpus, FileRecord))
+    work = _Work(corpus, task, folder, checkpoints)
+    _write_tables(work)
+    fingerprints = {
+        "fingerprint": task.fingerprint(corpus),
+        "command": task.command,
+        "encoder_fingerprint": task.encoder.fingerprint,
+    }
 
-    def count(rows: int, _bytes: int) -> None:
-        nonlocal n_rows
-        n_rows += rows
-        clock.tell("read logs", n_rows, unit="rows")
+    def said() -> dict[str, Any]:
+        made = manifest(corpus, task.settings, fingerprints, task.clock, inputs=task.inputs)
+        return made | {"files": {name: asdict(seal) for name, seal in sorted(checkpoints.outputs.items())}}
 
-    return build_corpus(paths, columns=dict(settings.columns), on_batch=count)
+    def report() -> None:
+        write_report(_Unpublished(folder, said=said()), folder / REPORT)
+
+    checkpoints.stage("report", report)
+    write_json(folder / MANIFEST, said())
 
 
 def _write_tables(work: _Work) -> None:
     """Every stage from the corpus to the map."""
-    corpus, settings, clock = work.corpus, work.settings, work.clock
-    work.write("rejected", corpus.rejected.cast(REJECTED))
-    with clock.stage("views"):
-        views = build_views(corpus.prompts, corpus.requests, min_texts=max(2, settings.min_family // 2))
-    with clock.stage("families"):
-        family_settings = FamilySettings(settings.min_family, settings.seed, settings.threads)
-        families = find_families(corpus.prompts, views, work.embed_rows(views), settings=family_settings)
-        families = with_shared(corpus, families, min_family=settings.min_family)
-    with clock.stage("templates"):
-        templates = family_templates(
-            views.whole,
-            families.labels,
-            families.medoids,
-            on_template=lambda n: clock.count(n, len(families.ids), unit="families"),
-        )
-    with clock.stage("signals"):
-        observed = observe(corpus, views, families, templates=templates, encode=work.embed_texts)
-        examples = read_examples(observed.encode)
-        wording = read_wording(observed, examples)
-        found = _weighed(work, observed, views, wording=wording)
-    with clock.stage("campaigns"):
-        found = follow_pools(found, corpus.prompts, work.embed_rows(views), settings=settings)
-    with clock.stage("tables"):
-        if found.observed is not observed:  # the pools brought families
-            wording = read_wording(found.observed, examples)
-        _write_findings(work, views, found, wording=wording)
-    with clock.stage("map"):
-        families = found.observed.families
-        projection = project(
-            families.labels, work.embed_rows(views), seed=settings.seed, threads=settings.threads
-        )
-        work.write("map", map_table(corpus, families, projection))
+    corpus, settings, stage = work.corpus, work.settings, work.checkpoints.stage
+
+    def build() -> Views:
+        work.write("rejected", corpus.rejected.cast(REJECTED))
+        return build_views(corpus.prompts, corpus.requests, min_texts=max(2, settings.min_family // 2))
+
+    views = stage("views", build, records=(Views, ShingleTable, SpanRule))
+    embed_rows = work.embed_rows(views)
+    families = stage("families", lambda: _families(work, views), records=(Families, ViewClusters))
+    observed = observe(
+        corpus,
+        views,
+        families,
+        templates=templates_of(stage("templates", lambda: _templates(work, views, families))),
+        encode=work.embed_texts,
+    )
+    reading = _Reading(observed)
+
+    def kept(make: Callable[[], Findings]) -> Callable[[], dict[str, object]]:
+        return lambda: kept_findings(make())
+
+    found = findings_of(
+        stage("signals", kept(lambda: _weighed(work, reading, views)), records=KEPT_RECORDS), observed
+    )
+    followed = kept(lambda: follow_pools(found, corpus.prompts, embed_rows, settings=settings))
+    found = findings_of(stage("campaigns", followed, records=KEPT_RECORDS), observed)
+    stage("tables", lambda: _write_findings(work, views, found, wording=reading.of(found.observed)))
+    stage("map", lambda: _write_map(work, views, found.observed.families))
+
+
+@dataclass(eq=False)
+class _Reading:
+    """What the families' texts say, read again only where the families are others."""
+
+    observed: Observed
+    _last: tuple[NDArray[np.int64], Wording] | None = None
+
+    def of(self, observed: Observed) -> Wording:
+        labels = observed.families.labels
+        if self._last is None or not np.array_equal(self._last[0], labels):
+            examples = read_examples(observed.encode)
+            self._last = (labels, read_wording(observed, examples))
+        return self._last[1]
+
+
+def _families(work: _Work, views: Views) -> Families:
+    corpus, settings = work.corpus, work.settings
+    families = find_families(
+        corpus.prompts,
+        views,
+        work.embed_rows(views),
+        settings=FamilySettings(settings.min_family, settings.seed, settings.threads),
+    )
+    return with_shared(corpus, families, min_family=settings.min_family)
+
+
+def _templates(work: _Work, views: Views, families: Families) -> pl.DataFrame:
+    made = family_templates(
+        views.whole,
+        families.labels,
+        families.medoids,
+        on_template=lambda n: work.clock.count(n, len(families.ids), unit="families"),
+    )
+    return templates_frame(made)
 
 
 def with_shared(corpus: Corpus, families: Families, *, min_family: int) -> Families:
@@ -219,11 +336,12 @@ def with_shared(corpus: Corpus, families: Families, *, min_family: int) -> Famil
     return with_sender_families(families, shared, corpus.prompts, view="shared", min_family=min_family)[0]
 
 
-def _weighed(work: _Work, observed: Observed, views: Views, *, wording: Wording) -> Findings:
+def _weighed(work: _Work, reading: _Reading, views: Views) -> Findings:
     """Signals, scores and the first campaigns."""
+    observed = reading.observed
     akin = variants_of(views.whole[observed.families.medoids].to_list(), views.rule.ordinary_words)
-    evidence = weigh(observed, wording.elicited.signal, akin=akin, seed=work.settings.seed)
-    return first_findings(observed, evidence, work.registry, akin=akin)
+    evidence = weigh(observed, reading.of(observed).elicited.signal, akin=akin, seed=work.settings.seed)
+    return first_findings(observed, evidence, work.task.registry, akin=akin)
 
 
 def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Wording) -> None:
@@ -242,3 +360,11 @@ def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Word
     work.write("families", ranked)
     work.write("campaigns", campaigns_table(ranked, assignments))
     work.write("accounts", accounts_table(ranked, assignments, account_scores(found.accounts, corpus)))
+
+
+def _write_map(work: _Work, views: Views, families: Families) -> None:
+    settings = work.settings
+    projection = project(
+        families.labels, work.embed_rows(views), seed=settings.seed, threads=settings.threads
+    )
+    work.write("map", map_table(work.corpus, families, projection))

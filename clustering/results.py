@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from clustering.durable import Seal, is_whole
 from clustering.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -50,6 +51,22 @@ class Run:
         """Versions, settings, inputs, counts, and seconds and memory per stage."""
         manifest: dict[str, Any] = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
         return manifest
+
+    @cached_property
+    def seals(self) -> dict[str, Seal]:
+        """Size and checksum of each file of the directory but the manifest, by its path in it.
+
+        Raises
+        ------
+        RunError
+            The manifest says nothing of them.
+        """
+        try:
+            return {name: Seal(**said) for name, said in self.manifest["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{self.path / MANIFEST}: not readable ({error}); run again with --force"
+            ) from None
 
     @cached_property
     def families(self) -> pl.DataFrame:
@@ -117,8 +134,10 @@ class Run:
     def _table(self, name: str) -> pl.DataFrame:
         path = self.path / f"{name}.parquet"
         try:
+            if not is_whole(path, self.seals[path.name]):
+                raise OSError("missing or damaged")
             return pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, OSError, KeyError) as error:
             raise RunError(f"{path}: not readable ({error}); run again with --force") from None
 
 

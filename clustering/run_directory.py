@@ -1,22 +1,32 @@
 """A run directory on disk: complete or absent, and never at the cost of files that no run wrote.
 
-Everything is written into ``OUT.partial`` beside it, private to the user, and renamed at the end. What a
-killed run left there is replaced by the next one; a folder that holds anything else is left alone, also with
-``force``. Functions take ``resolved`` places: a link stays, and its target becomes the run directory.
+Everything is written into ``OUT.partial`` beside it, private to the user, and moved at the end; the manifest,
+which makes it a complete run, is the last file to come and the last to move. What a killed run left there is
+gone on with by the same command (``clustering.checkpoints``) and replaced by another; one that was killed
+while it moved is moved first of all. A folder that holds anything else is left alone, also with ``force``.
+``OUT.lock`` keeps a second run out for as long as one is at work, and goes with its process.
+
+Functions take ``resolved`` places: a link stays, and its target becomes the run directory.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from filelock import FileLock, Timeout
+
+from clustering import checkpoints
+from clustering.durable import is_whole, sync_folder
 from clustering.results import MANIFEST, TABLES, Run, RunError, load_run
+from embedder import default_cache_dir
 
 REPORT = "report.html"
 INDEX = "index"
 CONTENTS = frozenset({MANIFEST, REPORT, INDEX, *(f"{name}.parquet" for name in TABLES)})
+_WORK = CONTENTS | {checkpoints.FOLDER, *(f"{name}.partial" for name in (MANIFEST, REPORT))}
 
 
 def resolved(out: Path) -> Path:
@@ -33,6 +43,31 @@ def resolved(out: Path) -> Path:
         raise RunError(f"{out}: leads nowhere ({error}); give another --out") from None
 
 
+@contextmanager
+def exclusive(out: Path) -> Iterator[None]:
+    """Keep the place to oneself, on this machine and wherever the file system knows of locks.
+
+    Raises
+    ------
+    RunError
+        Another process is at work there, or nothing can be written beside it.
+    """
+    place = lock_of(out)
+    lock = FileLock(place, timeout=0, mode=0o600)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{out}: another run is at work there; wait for it, or give another --out") from None
+    except OSError as error:
+        raise RunError(f"{place}: cannot be written ({error.strerror}); give another --out") from None
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)  # first: who waits for the file notices that it is gone
+        lock.release()
+
+
 def check_place(out: Path, *, force: bool) -> None:
     """Refuse early a place that could not be taken at the end.
 
@@ -42,11 +77,11 @@ def check_place(out: Path, *, force: bool) -> None:
         `out` is a file, or a folder that no run made; or, with `force`, one that holds other files as well.
         Or a folder that is needed beside it is there and holds what no run wrote.
     """
-    for beside in (_partial(out), _replaced(out)):
+    for beside in (partial_of(out), replaced_of(out)):
         if beside.is_symlink() or (beside.exists() and not beside.is_dir()):
             raise RunError(f"{beside}: is in the way; move it, or give another --out")
         if beside.exists():
-            _refuse_strangers(beside)
+            _refuse_strangers(beside, ours=_WORK)
     if not out.exists():
         return
     if not out.is_dir():
@@ -60,83 +95,139 @@ def check_place(out: Path, *, force: bool) -> None:
         _refuse_strangers(out)
 
 
-def finished_run(out: Path, fingerprint: str, *, force: bool) -> Run | None:
-    """The run of this fingerprint that is there already; None when one is to be made.
+def run_there(out: Path) -> Run | None:
+    """The complete run that is there, None where there is none.
 
     Raises
     ------
     RunError
-        A run of other logs or settings is there, and not `force`.
+        It cannot be read.
     """
-    if force or not out.is_dir() or not any(out.iterdir()):
-        return None
-    run = load_run(out)
-    if run.manifest.get("fingerprint") != fingerprint:
-        raise RunError(f"{out}: holds a run of other logs or settings; give another --out, or --force")
-    return run
+    return load_run(out) if out.is_dir() and any(out.iterdir()) else None
 
 
-def fresh_partial(out: Path) -> Path:
-    """An empty folder beside the run directory, readable by its owner alone.
+def check_whole(run: Run) -> None:
+    """Compare every file of a run with its manifest.
 
     Raises
     ------
     RunError
-        It cannot be written, or is there and holds what no run wrote.
+        One is missing or damaged.
     """
-    partial = _partial(out)
+    for name, sealed in run.seals.items():
+        if not is_whole(run.path / name, sealed):
+            raise RunError(f"{run.path / name}: missing or damaged; run again with --force")
+
+
+@contextmanager
+def going_on(out: Path) -> Iterator[None]:
+    """What the system refuses while a run is made, as one line that says how to go on.
+
+    Raises
+    ------
+    RunError
+        No room on the disk, a disk that fails, no memory.
+    """
+    again = "give the same command again: it goes on after its last whole stage"
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if partial.exists():
-            _refuse_strangers(partial)
-            shutil.rmtree(partial)
-        partial.mkdir(mode=0o700)
+        yield
+    except OSError as error:
+        where = error.filename or partial_of(out)
+        hint = " (COVEY_CACHE names another cache)" if _is_cached(Path(where)) else ""
+        raise RunError(f"{where}: {error.strerror or error}{hint}; mend that and {again}") from error
+    except MemoryError as error:
+        raise RunError(f"{out}: out of memory ({error}); free some and {again}") from error
+
+
+def _is_cached(path: Path) -> bool:
+    return default_cache_dir() in path.parents
+
+
+def work_folder(out: Path) -> Path:
+    """The folder beside the run directory in which the work happens, its owner's alone.
+
+    Raises
+    ------
+    RunError
+        It cannot be written.
+    """
+    partial = partial_of(out)
+    try:
+        partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial.chmod(0o700)
     except OSError as error:
         raise RunError(f"{partial}: cannot be written ({error.strerror}); give another --out") from None
     return partial
 
 
-def publish(partial: Path, out: Path) -> None:
-    """Put the complete folder in its place; a run that it replaces goes only then."""
-    old = _replaced(out)
-    if out.exists() and old.exists():
-        shutil.rmtree(old)
-    if out == Path.cwd():  # a shell that stands in the folder would stay behind in the replaced one
-        _exchange(partial, out, old)
-    else:
-        if out.exists():
-            out.rename(old)
+def finish_moving(out: Path) -> None:
+    """Publish a complete run that a killed process left beside its place."""
+    partial = partial_of(out)
+    if (partial / MANIFEST).is_file():
+        kept = Run(partial).seals
+        for path in partial.iterdir():  # stages, and what writing one file left
+            if path.name != MANIFEST and not any(name.split("/")[0] == path.name for name in kept):
+                _delete(path)
+        publish(partial, out, marker=MANIFEST)
+    elif (out / MANIFEST).is_file():  # all has moved
+        if replaced_of(out).is_dir():
+            shutil.rmtree(replaced_of(out))
+        if partial.is_dir() and not any(partial.iterdir()):
+            partial.rmdir()
+
+
+def publish(partial: Path, out: Path, *, marker: str) -> None:
+    """Put the complete folder in its place; what it replaces goes only then.
+
+    A folder that is there stays the same folder (a shell may stand in it) and is a complete one of its kind
+    only while it holds the file `marker`: that one leaves first and comes last. Whoever was killed in
+    between calls it again.
+    """
+    if not out.exists():
         partial.rename(out)
-    if old.exists():
-        shutil.rmtree(old)
-
-
-def _exchange(partial: Path, out: Path, old: Path) -> None:
-    """Move the entries instead of the folder; without its manifest, last to come, it is no complete run."""
-    old.mkdir(mode=0o700)
-    for path in sorted(out.iterdir(), key=lambda path: path.name != MANIFEST):
-        path.rename(old / path.name)
+        sync_folder(out.parent)
+        return
+    old = replaced_of(out)
+    old.mkdir(mode=0o700, exist_ok=True)
+    there = {path.name for path in out.iterdir()}
+    if marker not in there:  # begun before: what has moved in already is the new one's
+        there &= {path.name for path in partial.iterdir()}
+    for name in sorted(there, key=lambda name: name != marker):
+        _delete(old / name)
+        (out / name).rename(old / name)
     out.chmod(0o700)
-    for path in sorted(partial.iterdir(), key=lambda path: path.name == MANIFEST):
+    for path in sorted(partial.iterdir(), key=lambda path: path.name == marker):
         path.rename(out / path.name)
+    sync_folder(out)
     partial.rmdir()
+    shutil.rmtree(old)
+    sync_folder(out.parent)
 
 
-def _partial(out: Path) -> Path:
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def partial_of(out: Path) -> Path:
+    """Where the work happens, beside the place."""
     return out.parent / f"{out.name}.partial"
 
 
-def _replaced(out: Path) -> Path:
+def replaced_of(out: Path) -> Path:
+    """Where what is replaced waits until the new one is in its place."""
     return out.parent / f"{out.name}.replaced.partial"
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write one JSON document, as UTF-8 with a line end."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def lock_of(out: Path) -> Path:
+    """The file that keeps others out."""
+    return out.parent / f"{out.name}.lock"
 
 
-def _refuse_strangers(folder: Path) -> None:
-    strangers = sorted({path.name for path in folder.iterdir()} - CONTENTS)
+def _refuse_strangers(folder: Path, *, ours: frozenset[str] = CONTENTS) -> None:
+    strangers = sorted({path.name for path in folder.iterdir()} - ours)
     if strangers:
         raise RunError(
             f"{folder}: holds files that no run wrote ({strangers[0]}); move them, or give another --out"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class RunSettings:
         Of samples, draws and the map.
     threads
         None takes all that are free.
+    since, until
+        Requests from `since` on and before `until` only; times without a zone are UTC, and a request without
+        a time is of no period.
     columns
         Pairs (name, path): where a column is, when its name is another.
     registry
@@ -36,6 +41,8 @@ class RunSettings:
     min_family: int = 20
     seed: int = 0
     threads: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     columns: tuple[tuple[str, str], ...] = ()
     registry: str | None = None
     force: bool = False
@@ -47,3 +54,17 @@ class RunSettings:
             raise ValueError(f"seed={self.seed}: give 0 or more")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads={self.threads}: give at least 1, or None")
+        if self.since is not None and self.until is not None and _utc(self.since) >= _utc(self.until):
+            raise ValueError(f"since={self.since}: not before until={self.until}; nothing lies between them")
+
+    def plain(self) -> dict[str, Any]:
+        """Every setting as JSON has it: columns as an object, times as ISO 8601 in UTC."""
+        times = {
+            name: None if time is None else _utc(time).isoformat()
+            for name, time in (("since", self.since), ("until", self.until))
+        }
+        return {**asdict(self), **times, "columns": dict(self.columns)}
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

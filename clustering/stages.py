@@ -48,11 +48,18 @@ class Clock:
     started: float = field(default_factory=time.perf_counter)
     _last: Stage | None = None
     _running: str = ""
+    _earlier: float = 0.0
 
     @property
     def seconds(self) -> float:
-        """Since the clock was made."""
-        return round(time.perf_counter() - self.started, 3)
+        """Since the clock was made, and of the stages that earlier processes did."""
+        return round(self._earlier + time.perf_counter() - self.started, 3)
+
+    def resumed(self, name: str, timed: dict[str, Any]) -> None:
+        """Take over a stage that an earlier process did: its entry in `stages`."""
+        self._earlier += timed["seconds"]
+        self.stages.append(timed)
+        self._pass_on(Stage(name, 1, 1, "", note="done before", ended=True))
 
     def tell(
         self, name: str, done: int = 0, total: int | None = None, *, unit: str = "", note: str = ""

@@ -13,7 +13,7 @@ from polars.datatypes import DataType, DataTypeClass
 from clustering.signals import SIGNALS
 from clustering.signals.catalogue import aspects
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 P_SUFFIX = "_p"
 ASPECT_PREFIX = "aspect_"
 

@@ -53,6 +53,30 @@ class Template:
         return replace(self, fillers=fillers, rows=self.rows[kept])
 
 
+def templates_frame(templates: Sequence[Template]) -> pl.DataFrame:
+    """Templates as a frame, a row each, to be kept: ``text``, ``rows`` and ``fillers``."""
+    return pl.DataFrame(
+        {
+            "text": [template.text for template in templates],
+            "rows": [template.rows.tolist() for template in templates],
+            "fillers": [template.fillers for template in templates],
+        },
+        schema={
+            "text": pl.String,
+            "rows": pl.List(pl.Int64),
+            "fillers": pl.List(pl.List(pl.String)),
+        },
+    )
+
+
+def templates_of(frame: pl.DataFrame) -> list[Template]:
+    """The inverse of ``templates_frame``."""
+    return [
+        Template(text, fillers, np.array(rows, np.int64))
+        for text, rows, fillers in frame.select("text", "rows", "fillers").iter_rows()
+    ]
+
+
 def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> Template:
     """Template and fillers of one family.
 

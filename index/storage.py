@@ -6,6 +6,7 @@ that a half-written pair is seen for what it is. FAISS reads a file only after i
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import uuid
@@ -23,13 +24,20 @@ def write_engine(folder: Path, engine: Any, facts: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{uuid.uuid4().hex}.tmp"
     try:
-        faiss.write_index(engine, str(temporary))
+        _write(engine, temporary)
         full = {"format": FORMAT_VERSION, **facts, "sha256": _sha256(temporary)}
         temporary.replace(folder / "index.faiss")
         temporary.write_text(json.dumps(full, indent=2) + "\n", "utf-8")
         temporary.replace(folder / "index.json")
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write(engine: Any, path: Path) -> None:
+    try:
+        faiss.write_index(engine, str(path))
+    except RuntimeError as error:  # a full or broken disk; FAISS has the system's reason in its text
+        raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
 
 
 def read_engine(folder: Path) -> tuple[Any, dict[str, Any]]:

@@ -10,7 +10,19 @@ import typer
 
 from scripts.errors import guarded
 from scripts.progress import stage_bars
-from scripts.run import Column, Encoder, Logs, MinFamily, Registry, Seed, Threads, parse_columns
+from scripts.run import (
+    Column,
+    Config,
+    Encoder,
+    Logs,
+    MinFamily,
+    Registry,
+    Seed,
+    Since,
+    Threads,
+    Until,
+    run_settings,
+)
 from scripts.simulate import Disguise, Schedule, habits_of
 from scripts.terminal import console, print_json, quoted, table
 
@@ -67,11 +79,14 @@ def drill_command(
     schedule: Schedule = None,
     disguise: Disguise = None,
     apart: Apart = False,
+    config: Config = None,
     column: Column = None,
-    encoder: Encoder = "static",
-    min_family: MinFamily = 20,
+    since: Since = None,
+    until: Until = None,
+    encoder: Encoder = None,
+    min_family: MinFamily = None,
     registry: Registry = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     threads: Threads = None,
     keep: Keep = False,
     force: Force = False,
@@ -81,17 +96,17 @@ def drill_command(
 
     The logs stay as they are: what is planted lies in a file beside them, for the time of the drill.
     """
-    columns = parse_columns(column or [])
     habits = habits_of(schedule=schedule, loads=None, mixing=None, disguise=disguise, language=None)
-    from clustering import RunSettings
     from clustering.drill import drill
 
-    run = RunSettings(
+    run = run_settings(
+        config,
+        column,
+        {"since": since, "until": until},
         encoder=encoder,
         min_family=min_family,
         seed=seed,
         threads=threads,
-        columns=columns,
         registry=registry,
         force=force,
     )

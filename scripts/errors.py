@@ -21,6 +21,8 @@ USER, OURS, INTERRUPTED = 2, 1, 130
 OUR_PACKAGES = {"embedder", "index", "clustering", "scripts"}
 FILE_MISTAKES = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError)
 
+_NEXT = {"run_command": " What is done is kept: the same command goes on after its last whole stage."}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,7 +40,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             _print_nowhere()
             raise typer.Exit from None
         except KeyboardInterrupt:
-            say("Interrupted.")
+            say(f"Interrupted.{_NEXT.get(command.__name__, '')}")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             _report(error, debug=bool(getattr(kwargs.get("context"), "obj", False)))  # set by `covey --debug`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from scripts.progress import stage_bars
 from scripts.terminal import console, print_json
 
 if TYPE_CHECKING:
-    from clustering import Run
+    from clustering import Run, RunSettings
 
 TOP = 10  # families printed at the end of a run
 
@@ -38,10 +39,31 @@ Column = Annotated[
         show_default=False,
     ),
 ]
-Encoder = Annotated[str, typer.Option(help="static, transformer, or any sentence-transformers name or path.")]
-MinFamily = Annotated[int, typer.Option(min=2, help="Fewest requests of a family.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed and logs give the same tables.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="Settings from a TOML file, by their long names (min_family = 30); options given here win.",
+        show_default=False,
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        help="static, transformer, or any sentence-transformers name or path.", show_default="static"
+    ),
+]
+MinFamily = Annotated[int | None, typer.Option(min=2, help="Fewest requests of a family.", show_default="20")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="The same seed and logs give the same tables.", show_default="0")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use.", show_default="all that are free")]
+Since = Annotated[
+    str | None,
+    typer.Option(help="Requests from this time on: 2026-04-01, or 2026-04-01T12:00:00Z.", show_default=False),
+]
+Until = Annotated[
+    str | None, typer.Option(help="Requests before this time, which is not included.", show_default=False)
+]
 Registry = Annotated[
     str | None,
     typer.Option(
@@ -58,10 +80,13 @@ def run_command(
     context: typer.Context,
     logs: Logs,
     out: Out,
+    config: Config = None,
     column: Column = None,
-    encoder: Encoder = "static",
-    min_family: MinFamily = 20,
-    seed: Seed = 0,
+    since: Since = None,
+    until: Until = None,
+    encoder: Encoder = None,
+    min_family: MinFamily = None,
+    seed: Seed = None,
     threads: Threads = None,
     registry: Registry = None,
     force: Force = False,
@@ -70,24 +95,55 @@ def run_command(
     """Find the prompt families in request LOGS and rank them.
 
     Writes tables (Parquet), manifest.json and report.html to the run directory; prints the first families.
+    Stopped half-way, the same command goes on after the last stage that was whole.
     """
     started = time.monotonic()
-    columns = parse_columns(column or [])
-    from clustering import RunSettings, run
-
-    settings = RunSettings(
+    settings = run_settings(
+        config,
+        column,
+        {"since": since, "until": until},
         encoder=encoder,
         min_family=min_family,
         seed=seed,
         threads=threads,
-        columns=columns,
         registry=registry,
         force=force,
     )
+    from clustering import run
+
     with stage_bars() as progress:
         result = run(logs, out, settings=settings, progress=progress)
     seconds = time.monotonic() - started
     _print_result(result, seconds, as_json=as_json)
+
+
+def run_settings(
+    config: Path | None,
+    column: list[str] | None,
+    times: Mapping[str, str | None],
+    **given: object,
+) -> RunSettings:
+    """Settings of a call: what is given, else what the file says, else the default.
+
+    Parameters
+    ----------
+    config
+        A TOML file; see ``clustering.settings_file``.
+    column
+        Entries ``NAME=PATH``; each replaces the file's of its name.
+    times
+        Texts of ``since`` and ``until``; None where not given.
+    given
+        Other settings by their names; None where not given.
+    """
+    from clustering import RunSettings
+    from clustering.settings_file import parse_time, read_settings
+
+    said = read_settings(config) if config is not None else {}
+    said |= {name: value for name, value in given.items() if value is not None}
+    said |= {name: parse_time(text, name=f"--{name}") for name, text in times.items() if text is not None}
+    columns = dict(said.pop("columns", ())) | dict(parse_columns(column or []))
+    return RunSettings(columns=tuple(sorted(columns.items())), **said)
 
 
 def _print_result(result: Run, seconds: float, *, as_json: bool) -> None:

@@ -51,7 +51,7 @@ def test_another_version_is_another_run(corpus: Corpus, monkeypatch: pytest.Monk
     real = manifest.version
     monkeypatch.setattr(manifest, "version", lambda asked: "99" if asked == name else real(asked))
     assert of(corpus) != before
-    written = manifest.manifest(corpus, RunSettings(), {}, Clock(None))
+    written = manifest.manifest(corpus, RunSettings(), {}, Clock(None), inputs=())
     assert written["versions"][name] == "99"
 
 
@@ -59,7 +59,7 @@ def test_another_recipe_is_another_run(corpus: Corpus, monkeypatch: pytest.Monke
     before = of(corpus)
     monkeypatch.setattr(manifest, "RECIPE", manifest.RECIPE + 1)
     assert of(corpus) != before
-    assert manifest.manifest(corpus, RunSettings(), {}, Clock(None))["recipe"] == manifest.RECIPE
+    assert manifest.manifest(corpus, RunSettings(), {}, Clock(None), inputs=())["recipe"] == manifest.RECIPE
 
 
 def test_settings_and_encoder_decide_but_not_how_the_run_is_done(corpus: Corpus) -> None:

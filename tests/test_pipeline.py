@@ -209,6 +209,7 @@ def test_manifest_says_what_was_done(logged: Logged) -> None:
     names = [stage["stage"] for stage in manifest["stages"]]
     assert names == [
         "load encoder",
+        "check logs",
         "read logs",
         "views",
         "families",

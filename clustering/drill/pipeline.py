@@ -36,13 +36,14 @@ from clustering.drill.results import (
     write_planting,
 )
 from clustering.drill.settings import SHARES, DrillSettings, possible_shares, sized
+from clustering.inputs import read_corpus
 from clustering.manifest import fingerprint
 from clustering.registry import load_registry
 from clustering.results import Run, RunError
-from clustering.run_directory import resolved
+from clustering.run_directory import exclusive, resolved
 from clustering.simulation import CampaignPlan
 from clustering.stages import Progress, Stage
-from embedder import Encoder, build_corpus, load_encoder
+from embedder import Encoder, load_encoder
 
 RECIPE = 1  # raise it when the same drill plants or counts otherwise
 _RUN = "run"
@@ -84,10 +85,23 @@ def drill(
     place = resolved(Path(out))
     paths = log_files([logs] if isinstance(logs, str | Path) else logs, place)
     check_place(place, force=settings.run.force)
+    with exclusive(place):
+        made = _made(paths, place, settings, encoder, progress)
+    return replace(made, path=Path(out))
+
+
+def _made(
+    paths: list[str],
+    place: Path,
+    settings: DrillSettings,
+    encoder: Encoder | None,
+    progress: Progress | None,
+) -> Drill:
+    """The drill of this place, made where it is not there yet."""
     registry, unforced = load_registry(settings.run.registry), replace(settings.run, force=False)
     encoder = encoder or load_encoder(settings.run.encoder, threads=settings.run.threads)
     _tell(progress, "read logs")
-    corpus = build_corpus(paths, columns=dict(settings.run.columns))
+    corpus = read_corpus(paths, settings.run)
     profile, n_rejected = log_profile(corpus), corpus.rejected.height
     log_mark = _hash([RECIPE, fingerprint(corpus, unforced, encoder, registry=registry)])
     del corpus  # each run reads the logs again: two at once are what memory would run out for
@@ -95,12 +109,14 @@ def drill(
     plan = _planned(settings, profile, log_mark)
     if (place / RESULT).is_file() and not settings.run.force:
         if mark_of(place) != plan.mark:
-            raise RunError(f"{out}: holds a drill of other logs or settings; give another --out, or --force")
-        return replace(load_drill(place), path=Path(out), was_complete=True)
+            raise RunError(
+                f"{place}: holds a drill of other logs or settings; give another --out, or --force"
+            )
+        return replace(load_drill(place), was_complete=True)
     work = _Work(paths, work_folder(place), settings, encoder, progress)
     made = _drilled(work, plan, profile, n_rejected=n_rejected)
     publish(work.folder, place, keep=settings.keep)
-    return replace(made, path=Path(out))
+    return made
 
 
 @dataclass(frozen=True)

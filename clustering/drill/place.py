@@ -93,4 +93,4 @@ def publish(folder: Path, out: Path, *, keep: bool) -> None:
             shutil.rmtree(path)
         elif path.is_file() and path.name != RESULT:
             path.unlink()
-    put_in_place(folder, out)
+    put_in_place(folder, out, marker=RESULT)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from clustering.drill.findings import Baseline, CampaignFinding, Planting
+from clustering.durable import write_json
 from clustering.results import RunError
-from clustering.run_directory import write_json
 from clustering.simulation import CampaignPlan
 
 RESULT = "drill.json"
@@ -87,12 +87,12 @@ def drill_json(drill: Drill) -> dict[str, Any]:
 
 def write_drill(drill: Drill, mark: str) -> None:
     """Write ``drill.json`` into the drill's directory."""
-    _write_whole(drill.path / RESULT, {"schema_version": SCHEMA_VERSION, "mark": mark, **drill_json(drill)})
+    write_json(drill.path / RESULT, {"schema_version": SCHEMA_VERSION, "mark": mark, **drill_json(drill)})
 
 
 def write_planting(folder: Path, name: str, mark: str, planting: Planting) -> None:
     """Keep a planting's findings for the case that the drill is killed."""
-    _write_whole(folder / f"{name}.json", {"mark": mark, **asdict(planting)})
+    write_json(folder / f"{name}.json", {"mark": mark, **asdict(planting)})
 
 
 def kept_planting(folder: Path, name: str, mark: str) -> Planting | None:
@@ -106,9 +106,3 @@ def kept_planting(folder: Path, name: str, mark: str) -> Planting | None:
 
 def _planting(said: dict[str, Any]) -> Planting:
     return Planting(**{**said, "findings": tuple(CampaignFinding(**each) for each in said["findings"])})
-
-
-def _write_whole(file: Path, value: dict[str, Any]) -> None:
-    partial = file.with_name(file.name + ".partial")
-    write_json(partial, value)
-    partial.replace(file)

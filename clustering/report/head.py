@@ -39,8 +39,8 @@ class Head:
 def page_head(tables: RunTables) -> Head:
     """Counts come from the tables; of the manifest, whatever it says is listed.
 
-    ``created`` (ISO 8601) and ``seconds`` stand in the head when present; every entry is listed at the
-    foot, a mapping as a group of its own.
+    ``created`` (ISO 8601) and ``seconds`` stand in the head when present; every entry but the files'
+    checksums is listed at the foot, a mapping as a group of its own.
     """
     manifest = tables.manifest
     families, assignments = tables.families, tables.assignments
@@ -83,7 +83,7 @@ def _groups(manifest: Mapping[str, object]) -> tuple[tuple[str, tuple[tuple[str,
     )
     groups = [("Run", single)] if single else []
     for key, value in manifest.items():
-        if isinstance(value, Mapping | list) and value:
+        if isinstance(value, Mapping | list) and value and key != "files":
             groups.append((key.replace("_", " ").capitalize(), tuple(_flat(value))))
     return tuple(groups)
 

@@ -17,7 +17,7 @@ BEYOND = 20  # draws at least as extreme that settle that nothing is there
 
 @compiled
 def shuffle_within(values: NDArray[np.int64], ends: NDArray[np.int64], random: np.random.Generator) -> None:
-    """Shuffle each stratum of the values in place (Fisher and Yates); strata follow each other to their ends."""
+    """Shuffle each stratum of the values in place (Fisher and Yates); strata go on to their ends."""
     first = 0
     for end in ends:
         for last in range(end - 1, first, -1):

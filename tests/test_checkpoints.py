@@ -1,0 +1,128 @@
+"""Stages are done once: whole ones are taken, the first that is not and all after it are done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clustering.checkpoints import FOLDER, Checkpoints
+from clustering.durable import Seal, is_whole, seal
+from clustering.stages import Clock, Stage
+
+NAMES = ("read logs", "views", "map")
+
+
+class Work:
+    """Three stages that each write a file, build on the one before and note that they were done."""
+
+    def __init__(self, folder: Path, *, command: str = "c1", fail_in: str | None = None) -> None:
+        folder.mkdir(exist_ok=True)
+        self.done: list[str] = []
+        self.told: list[Stage] = []
+        self.clock = Clock(self.told.append)
+        self.folder, self.fail_in = folder, fail_in
+        self.checkpoints = Checkpoints(folder, command=command, clock=self.clock)
+
+    def run(self) -> list[str]:
+        last: list[str] = []
+        for name in NAMES:
+            last = self.checkpoints.stage(name, self._stage(name, last))
+        return last
+
+    def _stage(self, name: str, before: list[str]):  # type: ignore[no-untyped-def]
+        def make() -> list[str]:
+            self.done.append(name)
+            (self.folder / "index").mkdir(exist_ok=True)
+            (self.folder / "index" / f"{name}.txt").write_text(f"{name} after {before}")
+            if name == self.fail_in:
+                raise OSError(28, "No space left on device")
+            return [*before, name]
+
+        return make
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_whole_stages_are_taken_as_they_are(tmp_path: Path) -> None:
+    first = Work(tmp_path / "w")
+    assert first.run() == list(NAMES)
+    before = files(first.folder)
+    again = Work(tmp_path / "w")
+    assert again.run() == list(NAMES)
+    assert (first.done, again.done) == (list(NAMES), [])
+    assert files(again.folder) == before
+    assert again.checkpoints.outputs == first.checkpoints.outputs
+    assert [stage["stage"] for stage in again.clock.stages] == list(NAMES)
+    assert again.clock.seconds >= sum(stage["seconds"] for stage in first.clock.stages)
+    assert all(stage.ended for stage in again.told)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stage_that_failed_is_done_again_and_those_before_it_are_not(tmp_path: Path, name: str) -> None:
+    broken = Work(tmp_path / "w", fail_in=name)
+    with pytest.raises(OSError, match="No space"):
+        broken.run()
+    (tmp_path / "w" / "stages" / "left.partial").write_text("half")
+    again = Work(tmp_path / "w")
+    assert again.run() == list(NAMES)
+    assert again.done == list(NAMES[NAMES.index(name) :])
+    whole = Work(tmp_path / "other")
+    whole.run()
+    assert files(again.folder) == files(whole.folder)
+    assert again.checkpoints.outputs == whole.checkpoints.outputs
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("which", ["output", "value", "record"])
+@pytest.mark.parametrize("harm", ["cut", "zeros", "gone"])
+def test_a_damaged_stage_and_all_after_it_are_done_again(
+    tmp_path: Path, name: str, which: str, harm: str
+) -> None:
+    whole = Work(tmp_path / "w")
+    whole.run()
+    slug = name.replace(" ", "_")
+    path = {
+        "output": whole.folder / "index" / f"{name}.txt",
+        "value": whole.folder / FOLDER / slug / "value.json",
+        "record": whole.folder / FOLDER / f"{slug}.json",
+    }[which]
+    data = path.read_bytes()
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(data[: len(data) // 2] if harm == "cut" else bytes(len(data)))
+    again = Work(tmp_path / "w")
+    assert again.run() == list(NAMES)
+    assert again.done == list(NAMES[NAMES.index(name) :])
+    assert again.checkpoints.outputs == whole.checkpoints.outputs
+
+
+def test_stages_of_another_command_are_not_taken(tmp_path: Path) -> None:
+    Work(tmp_path / "w", command="c1").run()
+    (tmp_path / "w" / "families.parquet").write_text("of the other")
+    other = Work(tmp_path / "w", command="c2")
+    other.run()
+    assert other.done == list(NAMES)
+    assert not (tmp_path / "w" / "families.parquet").exists()
+
+
+def test_only_what_belongs_into_the_run_directory_is_an_output(tmp_path: Path) -> None:
+    work = Work(tmp_path / "w")
+    work.run()
+    assert set(work.checkpoints.outputs) == {f"index/{name}.txt" for name in NAMES}
+
+
+def test_a_seal_knows_every_change(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"some bytes")
+    sealed = seal(path)
+    assert sealed == Seal(10, sealed.blake2b)
+    assert is_whole(path, sealed)
+    for other in (b"some byte", b"some bytes ", b"some bytez", b""):
+        path.write_bytes(other)
+        assert not is_whole(path, sealed)
+    path.unlink()
+    assert not is_whole(path, sealed)

@@ -1,0 +1,125 @@
+"""Values go to the disk and come back bit for bit; what may not be kept is refused, and so is a stranger."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from clustering.kept_values import SHAPE, read_value, write_value
+from index import VectorIndex, build_index
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    """Part of a value."""
+
+    name: str
+    numbers: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Outer:
+    """A value of all kinds."""
+
+    inner: Inner
+    others: tuple[Inner, ...]
+    frame: pl.DataFrame
+    series: pl.Series
+    said: dict[str, Any]
+    words: frozenset[str]
+    nothing: None
+
+
+def value() -> Outer:
+    frame = pl.DataFrame(
+        {
+            "text": ["a", None, "\x00\u202e\U0001f600"],
+            "key": pl.Series([0, 2**64 - 1, None], dtype=pl.UInt64),
+            "time": pl.Series([0, None, 1_700_000_000_000_001], dtype=pl.Datetime("us", "UTC")),
+            "lists": [[["x"], []], [], None],
+            "number": [math.nan, math.inf, -0.0],
+        }
+    )
+    inner = Inner("one", np.array([[1.5, -0.0], [math.nan, 3.0]], np.float32))
+    return Outer(
+        inner,
+        (inner, Inner("none", np.zeros(0, np.uint64))),
+        frame,
+        pl.Series("said so", ["x", None], dtype=pl.String),
+        {"ratio": 0.1, "whole": 3, "yes": True, "no": None, "several": [1, "2"]},
+        frozenset({"b", "a"}),
+        None,
+    )
+
+
+def test_a_value_of_all_kinds_comes_back(tmp_path: Path) -> None:
+    written = value()
+    write_value(written, tmp_path / "kept")
+    read = read_value(tmp_path / "kept", (Inner, Outer))
+    assert read.frame.equals(written.frame)
+    assert read.frame.schema == written.frame.schema
+    assert read.frame["number"].to_numpy().tobytes() == written.frame["number"].to_numpy().tobytes()
+    assert read.series.name == "said so"
+    assert read.series.equals(written.series)
+    assert (read.said, read.words, read.nothing) == (written.said, written.words, None)
+    for one, other in zip((read.inner, *read.others), (written.inner, *written.others), strict=True):
+        assert one.name == other.name
+        assert one.numbers.dtype == other.numbers.dtype
+        assert one.numbers.tobytes() == other.numbers.tobytes()
+
+
+DTYPES = st.sampled_from([np.int64, np.float32, np.bool_, np.uint8, np.float64])
+
+
+@given(st_numpy.arrays(DTYPES, st_numpy.array_shapes(min_side=0)))
+def test_arrays_keep_their_bytes(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray) -> None:
+    folder = tmp_path_factory.mktemp("array") / "kept"
+    write_value([array], folder)
+    (read,) = read_value(folder, ())
+    assert (read.dtype, read.shape, read.tobytes()) == (array.dtype, array.shape, array.tobytes())
+
+
+@given(st.lists(st.one_of(st.text(), st.floats(), st.integers(), st.none(), st.booleans())))
+def test_plain_values_come_back(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
+    folder = tmp_path_factory.mktemp("plain") / "kept"
+    write_value(tuple(values), folder)
+    read = read_value(folder, ())
+    assert isinstance(read, tuple)
+    assert repr(read) == repr(tuple(values))
+
+
+def test_an_index_answers_as_before(tmp_path: Path) -> None:
+    vectors = np.eye(4, dtype=np.float32)
+    write_value({"index": build_index(vectors, ids=np.array([3, 1, 4, 9]))}, tmp_path / "kept")
+    index: VectorIndex = read_value(tmp_path / "kept", ())["index"]
+    assert index.search(vectors, 1)[0][:, 0].tolist() == [3, 1, 4, 9]
+
+
+@pytest.mark.parametrize("wrong", [object(), {1, 2}, b"bytes", np.array([{}], dtype=object)])
+def test_what_cannot_be_kept_is_refused(tmp_path: Path, wrong: object) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"cannot be kept|Object arrays"):
+        write_value({"part": wrong}, tmp_path / "kept")
+
+
+def test_a_class_that_is_not_expected_does_not_come_back(tmp_path: Path) -> None:
+    write_value(Inner("one", np.zeros(1)), tmp_path / "kept")
+    with pytest.raises(TypeError, match="holds a Inner"):
+        read_value(tmp_path / "kept", (Outer,))
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    write_value([np.zeros(1)], tmp_path / "kept")
+    (name,) = (part["array"] for part in json.loads((tmp_path / "kept" / SHAPE).read_text())["list"])
+    np.save(tmp_path / "kept" / name, np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        read_value(tmp_path / "kept", ())

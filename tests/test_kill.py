@@ -1,0 +1,130 @@
+"""Real processes, killed: SIGKILL at fifty moments and in every stage, and a disk that is really full."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fault_injection import check_same_tables
+
+from clustering import Run, load_run, run
+from clustering.run_directory import partial_of
+from clustering.simulation import SimulationSettings, simulate
+
+pytestmark = pytest.mark.slow
+
+STAGES = ("load encoder", "check logs", "read logs", "views", "families", "templates")
+STAGES += ("signals", "campaigns", "tables", "map", "report")
+N_KILLS = 50
+# Names each stage on a line of its own as it begins.
+PROGRAM = """
+import sys
+from clustering import run
+def told(stage):
+    if not stage.ended and not stage.done:
+        print(stage.name, flush=True)
+run(sys.argv[1], sys.argv[2], progress=told)
+"""
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = SimulationSettings(
+        n_requests=1_200, campaigns=("trace", "operators"), campaign_share=0.5, lookalike_share=0.1
+    )
+    path = tmp_path_factory.mktemp("log") / "requests.parquet"
+    simulate(settings, seed=2).requests.write_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(log, tmp_path_factory.mktemp("whole") / "run")
+
+
+def started(log: Path, place: Path) -> subprocess.Popen[str]:
+    call = [sys.executable, "-c", PROGRAM, str(log), str(place)]
+    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def killed(process: subprocess.Popen[str], *, after: float, at: str | None = None) -> bool:
+    """Kill so many seconds after a stage began (or at once); False where the process was quicker."""
+    assert process.stdout is not None
+    if at is not None:
+        for line in process.stdout:
+            if line.strip() == at:
+                break
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    return process.returncode == -signal.SIGKILL
+
+
+def moments() -> Iterator[tuple[str | None, float]]:
+    """A stage and a time after its begin, for every stage in turn; the times differ by a factor of 1000."""
+    draw = random.Random(20)
+    number = 0
+    while True:
+        yield STAGES[number % len(STAGES)], 10 ** draw.uniform(-3, 0)
+        number += 1
+
+
+def test_fifty_kills_in_all_stages_change_no_byte(log: Path, whole: Run, tmp_path: Path) -> None:
+    n_killed, n_places, hit = 0, 0, set()
+    place = tmp_path / "0" / "run"
+    for stage, after in moments():
+        place.parent.mkdir(exist_ok=True)
+        done = place.exists()
+        if not done and killed(started(log, place), at=stage, after=after):
+            n_killed += 1
+            hit.add(stage)
+        if place.exists():
+            check_same_tables(place, whole)
+            n_places += 1
+            place = tmp_path / str(n_places) / "run"
+        if n_killed == N_KILLS:
+            break
+    run(log, place)
+    check_same_tables(place, whole)
+    assert hit == set(STAGES)
+    assert n_places >= 2, "runs that were killed again and again come to their end"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, too small for a run."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "covey", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_full_disk_is_a_line_and_the_run_goes_on_when_there_is_room(
+    log: Path, whole: Run, small_disk: Path
+) -> None:
+    place, n_refused, size = small_disk / "run", 0, 64
+    call = [sys.executable, "-m", "scripts.cli", "run", str(log), "--out", str(place)]
+    while not place.exists():
+        ended = subprocess.run(call, capture_output=True, text=True, check=False)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == 2, ended.stderr
+        assert ended.stderr.count("\n") == 1
+        assert "No space left on device" in ended.stderr
+        assert "same command again" in ended.stderr
+        assert str(partial_of(place)) in ended.stderr
+        n_refused, size = n_refused + 1, size * 3 // 2
+        subprocess.run(["mount", "-o", f"remount,size={size}k", small_disk], check=True)
+    assert n_refused >= 4
+    check_same_tables(place, whole)
+    assert load_run(place).families.height
