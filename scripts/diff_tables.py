@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ARROW = " \u2192 "
 PATH_CHARACTERS, VALUE_CHARACTERS = 200, 60  # of a log, and of a setting
 LEGEND = "# rank, \u25cf flagged"
+KNOWN = "known: accounts that were in flagged families of the other run"
 _WORDS = {"split": "split off", "merged": "merged into others"}
 _CAMPAIGN_COUNTS = ("n_families", "n_requests", "n_accounts", "n_known_accounts")
 
@@ -49,7 +50,7 @@ def diff_lines(made: Comparison, *, limit: int, width: int) -> Iterator[Renderab
         campaigns = made.campaigns.filter(pl.col("status") == status)
         if campaigns.height:
             yield title(name)
-            yield _noted(_campaigns(campaigns.head(limit)), campaigns.height - limit)
+            yield _noted(_campaigns(campaigns.head(limit)), campaigns.height - limit, KNOWN)
     if made.differences.height:
         yield title("What else differs")
         yield _noted(_differences(made.differences.head(limit)), made.differences.height - limit)
@@ -108,7 +109,7 @@ def _campaigns(campaigns: pl.DataFrame) -> Table:
         ("Families", "right"),
         ("Requests", "right"),
         ("Accounts", "right"),
-        ("known", "right"),
+        ("Known", "right"),
         ("Seen", "right"),
         ("Patterns", "left"),
     )
