@@ -123,9 +123,9 @@ def _families(related: pl.DataFrame, old: Run, new: Run) -> pl.DataFrame:
     flags = [pl.col(f"{side}_flagged").fill_null(False) for side in ("old", "new")]
     rows = rows.with_columns(status=_sized(_n_requests(old), _n_requests(new)))
     changed = (pl.col("status") != "same") | (flags[0] != flags[1])
-    return rows.sort(
-        ~(flags[0] | flags[1]), "new_rank", "old_rank", nulls_last=True, maintain_order=False
-    ).select("status", *both, *texts, changed=changed)
+    return rows.sort(~(flags[0] | flags[1]), "new_rank", "old_rank", nulls_last=True).select(
+        "status", *both, *texts, changed=changed
+    )
 
 
 def _sized(n_old: int, n_new: int) -> pl.Expr:

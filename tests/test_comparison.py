@@ -146,8 +146,12 @@ def check_rows(made: Comparison, old: Run, new: Run) -> None:
     assert sorted(once_old) == sorted(old.families["family_id"])
     assert rows.filter(pl.col("status") == "came")["old_family_id"].is_null().all()
     assert rows.filter(pl.col("status") == "went")["new_family_id"].is_null().all()
-    flagged = (rows["old_flagged"].fill_null(False) | rows["new_flagged"].fill_null(False)).to_list()
-    assert flagged == sorted(flagged, reverse=True)
+    columns = ("old_flagged", "new_flagged", "new_rank", "old_rank")
+    order = [
+        (not (was or now), new_rank or 10**9, old_rank or 10**9)
+        for was, now, new_rank, old_rank in rows.select(columns).rows()
+    ]
+    assert order == sorted(order)
 
 
 def test_the_same_run_twice_differs_in_nothing(planted: Planted) -> None:
