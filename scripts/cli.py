@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scripts.bench import bench_app
+from scripts.diff import diff_command
 from scripts.drill import drill_command
 from scripts.evaluate import evaluate_command
 from scripts.registry import registry_command
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("run")(run_command)
 app.command("show")(show_command)
+app.command("diff")(diff_command)
 app.command("simulate")(simulate_command)
 app.command("evaluate")(evaluate_command)
 app.command("drill")(drill_command)

@@ -23,7 +23,7 @@ from scripts.errors import is_user_mistake
 from scripts.progress import stage_bars
 from scripts.run import parse_columns
 
-COMMANDS = ("run", "show", "simulate", "evaluate", "registry", "drill", "bench")
+COMMANDS = ("run", "show", "diff", "simulate", "evaluate", "registry", "drill", "bench")
 runner = CliRunner()
 
 
