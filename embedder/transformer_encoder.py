@@ -1,10 +1,12 @@
 """Encoders that are whole sentence-transformers models: the packaged one, a folder's, or one of the hub.
 
 A forward pass has the same shape for a given text whatever else is encoded: on the CPU each text alone (a
-fifth slower than batches of equal length), on CUDA 64 texts padded to a multiple of 8 tokens, the last batch
-of a length filled up with copies. A matrix product of one shape gives a row the same result wherever the row
-stands, so a text's vector does not depend on the batch. It does on the device, which is therefore part of the
-fingerprint.
+fifth slower than batches of equal length), on CUDA 64 texts padded to a multiple of 8 tokens (fewer beyond
+256 tokens, which bounds the memory), the last batch of a length filled up with copies. A matrix product of
+one shape gives a row the same result wherever the row stands, so a text's vector does not depend on the
+batch. It does, in its last bits, on the device, whose kind is therefore part of the fingerprint. The model of
+the card or processor and the version of torch may move the same bits and are not part: keep a cache to one
+machine where bytes must be equal.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from embedder.static_model import packaged_model_folder
 from embedder.tokens import text_blocks
 from embedder.unit_rows import rounded_unit_rows
 
-_ENCODING_VERSION = 1  # part of the fingerprint: raise it when the same text gets another vector
-_CUDA_BATCH = 64
+_ENCODING_VERSION = 2  # part of the fingerprint: raise it when the same text gets another vector
+_CUDA_TEXTS, _CUDA_TOKENS = 64, 16_384  # of a batch, at most
 _LENGTH_STEP = 8
 
 
@@ -37,7 +39,8 @@ class TransformerEncoder:
     Attributes
     ----------
     fingerprint
-        Hash of the model's weights, its sequence length, the way of encoding, and the kind of device.
+        Hash of the model's weights and their precision, its sequence length, the way of encoding, and the
+        kind of device.
     dim
         Number of dimensions.
     """
@@ -69,7 +72,7 @@ class TransformerEncoder:
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         start = 0
         for block in text_blocks(texts):
-            with self._lock, _torch_threads(self._threads):
+            with self._lock, _torch_settings(self._threads):
                 vectors[start : start + len(block)] = self._encode_block(block)
             start += len(block)
         return vectors
@@ -96,8 +99,8 @@ class TransformerEncoder:
         ids = model.tokenizer(texts, truncation=True, max_length=model.max_seq_length)["input_ids"]
         lengths = np.array([len(found) for found in ids])
         padded = lengths if alone else -(-lengths // _LENGTH_STEP) * _LENGTH_STEP
-        size = 1 if alone else _CUDA_BATCH
         for length in np.unique(padded):
+            size = _batch_size(int(length), alone=alone)
             members = np.flatnonzero(padded == length)
             for start in range(0, len(members), size):
                 yield members[start : start + size], int(length)
@@ -105,17 +108,25 @@ class TransformerEncoder:
     def _forward(self, texts: list[str], length: int) -> NDArray[np.float32]:
         import torch
 
-        size = 1 if self._device == "cpu" else _CUDA_BATCH
+        size = _batch_size(length, alone=self._device == "cpu")
         filled = texts + [texts[0]] * (size - len(texts))
         length = min(length, self._model.max_seq_length or length)
         features = self._model.tokenizer(
             filled, truncation=True, padding="max_length", max_length=length, return_tensors="pt"
         )
-        with torch.inference_mode():
-            features = {name: tensor.to(self._device) for name, tensor in features.items()}
-            found = self._model.forward(features)["sentence_embedding"]
-        rows: NDArray[np.float32] = found[: len(texts)].float().cpu().numpy()
+        try:
+            with torch.inference_mode():
+                features = {name: tensor.to(self._device) for name, tensor in features.items()}
+                found = self._model.forward(features)["sentence_embedding"]
+                rows: NDArray[np.float32] = found[: len(texts)].float().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise ValueError(_unusable(self._device, error)) from error
         return rows
+
+
+def _batch_size(length: int, *, alone: bool) -> int:
+    """Texts that go through the model together; no less where memory is short, for that moves last bits."""
+    return 1 if alone else min(_CUDA_TEXTS, max(1, _CUDA_TOKENS // length))
 
 
 def load_transformer(
@@ -132,7 +143,7 @@ def load_transformer(
         raise ValueError(f"device={device!r}: torch sees {torch.cuda.device_count()} CUDA devices; use 'cpu'")
     source = str(packaged_model_folder()) if name == "transformer" else name
     try:
-        model = _load(source, device=device, offline=True)
+        model = _load(source, offline=True)
     except Exception as error:
         if local:
             raise ValueError(_not_a_model(name, error)) from error
@@ -140,9 +151,13 @@ def load_transformer(
         if on_status is not None:
             on_status(f"downloading {name} from the Hugging Face hub")
         try:
-            model = _load(source, device=device, offline=False)
+            model = _load(source, offline=False)
         except Exception as download_error:
             raise ValueError(_not_a_model(name, download_error)) from download_error
+    try:
+        model.to(device)
+    except RuntimeError as error:
+        raise ValueError(_unusable(device, error)) from error
     return TransformerEncoder(model, device=device, threads=threads)
 
 
@@ -188,11 +203,20 @@ def _not_a_model(name: str, error: Exception) -> str:
     return f"encoder {name!r}: sentence-transformers cannot load it ({reason}); give the folder of a model"
 
 
-def _load(source: str, *, device: str, offline: bool) -> Any:
+def _unusable(device: str, error: Exception) -> str:
+    """What to say of a device that torch sees and that has no memory left, or none of the needed kernels."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0]
+    return (
+        f"device={device!r}: {reason}; free its memory, or use the CPU "
+        "(device='cpu', or CUDA_VISIBLE_DEVICES= in the environment)"
+    )
+
+
+def _load(source: str, *, offline: bool) -> Any:
     with _quiet_transformers():
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(source, device=device, trust_remote_code=False, local_files_only=offline)
+        return SentenceTransformer(source, device="cpu", trust_remote_code=False, local_files_only=offline)
 
 
 @contextmanager
@@ -216,21 +240,24 @@ def _quiet_transformers() -> Iterator[None]:
 
 
 @contextmanager
-def _torch_threads(threads: int | None) -> Iterator[None]:
+def _torch_settings(threads: int | None) -> Iterator[None]:
+    """The caller's threads, and products in full single precision whatever the process has set; restored."""
     import torch
 
-    before = torch.get_num_threads()
+    before, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(threads or before)
+    torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        torch.set_float32_matmul_precision(precision)
 
 
 def _model_digest(model: Any) -> str:
-    """Hash of what decides a vector: the weights, the layers' names and the sequence length."""
+    """Hash of what decides a vector: the weights and their precision, the layers and the sequence length."""
     digest = hashlib.sha256(repr([_ENCODING_VERSION, str(model), model.prompts]).encode())
     for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
+        digest.update(f"{name} {tensor.dtype}".encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:24]

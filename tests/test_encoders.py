@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from embedder import static_model
+from embedder import static_model, transformer_encoder
 from embedder.encoders import Encoder, load_encoder
 from embedder.tokens import MAX_CHARACTERS, MAX_TOKENS, tokenise
 from embedder.unit_rows import rounded_unit_rows
@@ -222,6 +222,81 @@ def test_transformer_row_depends_on_its_text_alone(capfd: pytest.CaptureFixture[
     assert torch.get_num_threads() == before
     assert encoder.fingerprint.endswith("-cpu")
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_process_may_have_set_another_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    encoder: Any = load_encoder("transformer", device="cpu")
+    forward, seen = encoder._model.forward, []
+
+    def watched(features: Any) -> Any:
+        seen.append(torch.get_float32_matmul_precision())
+        return forward(features)
+
+    monkeypatch.setattr(encoder._model, "forward", watched)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        encoder.encode(["a poem"])
+        assert (seen, torch.get_float32_matmul_precision()) == (["highest"], "high")
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_weights_in_another_precision_have_another_fingerprint() -> None:
+    import torch
+
+    model = transformer_encoder._load(str(static_model.packaged_model_folder()), offline=True)
+    half = model.to(torch.float16)
+    halves = transformer_encoder._model_digest(half)
+    assert transformer_encoder._model_digest(half.float()) != halves  # equal values, computed otherwise
+
+
+def test_memory_that_runs_out_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def full(_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 24.00 MiB. GPU 0 has a total")
+
+    encoder: Any = load_encoder("transformer", device="cpu")
+    monkeypatch.setattr(encoder._model, "forward", full)
+    with pytest.raises(
+        ValueError, match=r"device='cpu': CUDA out of memory; free its memory, or use the CPU"
+    ):
+        encoder.encode(["a poem"])
+    loads = transformer_encoder._load
+
+    def to_a_full_card(source: str, *, offline: bool) -> Any:
+        model = loads(source, offline=offline)
+        monkeypatch.setattr(model, "to", full)
+        return model
+
+    monkeypatch.setattr(transformer_encoder, "_load", to_a_full_card)
+    with pytest.raises(ValueError, match="CUDA out of memory; free its memory"):
+        load_encoder("transformer", device="cpu")
+
+
+def test_batches_on_cuda_are_bounded_in_tokens() -> None:
+    sizes = [transformer_encoder._batch_size(length, alone=False) for length in (8, 256, 512, 8192, 32_768)]
+    assert sizes == [64, 64, 32, 2, 1]
+    assert transformer_encoder._batch_size(256, alone=True) == 1
+
+
+def test_on_cuda_a_row_depends_on_its_text_alone() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    encoder, on_cpu = load_encoder("transformer"), load_encoder("transformer", device="cpu")
+    assert encoder.fingerprint == on_cpu.fingerprint.removesuffix("-cpu") + "-cuda"
+    texts = texts_of(200) + SAMPLES
+    together = encoder.encode(texts)
+    check_rows(together, n=len(texts), dim=384)
+    assert encoder.encode(texts[::-1]).tobytes() == together[::-1].tobytes()
+    alone = np.vstack([encoder.encode([text]) for text in texts])
+    assert alone.tobytes() == together.tobytes()
+    np.testing.assert_allclose(together, on_cpu.encode(texts), atol=1e-3)
 
 
 def test_packaged_encoders_never_open_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
