@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from report_tables import Tables, small_run
 from typer.testing import CliRunner
 
 import clustering
+from clustering.durable import seal_all
 from clustering.tables import REJECTED, SCHEMA_VERSION
 from scripts.cli import app
 from scripts.errors import is_user_mistake
@@ -139,7 +140,9 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, extra: list[s
     for name in ("families", "campaigns", "accounts", "assignments", "prompts", "slots", "map"):
         getattr(tables, name).write_parquet(tmp_path / f"{name}.parquet")
     REJECTED.to_frame().write_parquet(tmp_path / "rejected.parquet")
-    (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION}))
+    sealed = seal_all(sorted(tmp_path.iterdir()), below=tmp_path)
+    files = {name: asdict(each) for name, each in sealed.items()}
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION, "files": files}))
     process = subprocess.Popen(
         [sys.executable, "-m", "scripts.cli", "show", str(tmp_path), *extra],
         cwd=Path(__file__).parent.parent,
