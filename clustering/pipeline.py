@@ -52,6 +52,7 @@ from embedder import (
     build_views,
     default_cache_dir,
     embed,
+    load_account_key,
     load_encoder,
     read_logs,
 )
@@ -92,7 +93,7 @@ def run(
     RunError
         ``out`` is in the way.
     ValueError
-        An encoder or setting that does not exist, or a registry that is none.
+        An encoder or setting that does not exist, or a registry or account key that is none.
     """
     settings = settings or RunSettings()
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
@@ -101,10 +102,11 @@ def run(
     check_place(place, force=settings.force)
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
     registry = load_registry(settings.registry)
+    key = None if settings.account_key is None else load_account_key(settings.account_key)
     with clock.stage("load encoder"):
         encoder = encoder or _load_encoder(settings, clock)
     with clock.stage("read logs"):
-        corpus = _read(paths, settings, clock)
+        corpus = _read(paths, settings, clock, account_key=key)
     fingerprints = {
         "fingerprint": fingerprint(corpus, settings, encoder, registry=registry),
         "encoder_fingerprint": encoder.fingerprint,
@@ -164,7 +166,9 @@ def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
     )
 
 
-def _read(paths: Sequence[str | Path], settings: RunSettings, clock: Clock) -> Corpus:
+def _read(
+    paths: Sequence[str | Path], settings: RunSettings, clock: Clock, *, account_key: bytes | None
+) -> Corpus:
     n_rows = 0
 
     def count(rows: int, _bytes: int) -> None:
@@ -172,7 +176,10 @@ def _read(paths: Sequence[str | Path], settings: RunSettings, clock: Clock) -> C
         n_rows += rows
         clock.tell("read logs", n_rows, unit="rows")
 
-    return build_corpus(paths, columns=dict(settings.columns), on_batch=count)
+    columns = dict(settings.columns)
+    return build_corpus(
+        paths, columns=columns, redact=settings.redact, account_key=account_key, on_batch=count
+    )
 
 
 def _write_tables(work: _Work) -> None:

@@ -49,6 +49,21 @@ Registry = Annotated[
         show_default=False,
     ),
 ]
+Redact = Annotated[
+    bool,
+    typer.Option(
+        "--redact",
+        help="Put placeholders for e-mail addresses, phone and card numbers, keys and tokens in the prompts.",
+    ),
+]
+AccountKey = Annotated[
+    str | None,
+    typer.Option(
+        help="File of a secret key: accounts, organisations and sessions are hashed with it.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run directory of other settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -64,6 +79,8 @@ def run_command(
     seed: Seed = 0,
     threads: Threads = None,
     registry: Registry = None,
+    redact: Redact = False,
+    account_key: AccountKey = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,6 +99,8 @@ def run_command(
         threads=threads,
         columns=columns,
         registry=registry,
+        redact=redact,
+        account_key=account_key,
         force=force,
     )
     with stage_bars() as progress:

@@ -42,7 +42,7 @@ from clustering.results import Run, RunError
 from clustering.run_directory import resolved
 from clustering.simulation import CampaignPlan
 from clustering.stages import Progress, Stage
-from embedder import Encoder, build_corpus, load_encoder
+from embedder import Encoder, build_corpus, load_account_key, load_encoder
 
 RECIPE = 1  # raise it when the same drill plants or counts otherwise
 _RUN = "run"
@@ -87,7 +87,9 @@ def drill(
     registry, unforced = load_registry(settings.run.registry), replace(settings.run, force=False)
     encoder = encoder or load_encoder(settings.run.encoder, threads=settings.run.threads)
     _tell(progress, "read logs")
-    corpus = build_corpus(paths, columns=dict(settings.run.columns))
+    key = None if settings.run.account_key is None else load_account_key(settings.run.account_key)
+    columns, redact = dict(settings.run.columns), settings.run.redact
+    corpus = build_corpus(paths, columns=columns, redact=redact, account_key=key)
     profile, n_rejected = log_profile(corpus), corpus.rejected.height
     log_mark = _hash([RECIPE, fingerprint(corpus, unforced, encoder, registry=registry)])
     del corpus  # each run reads the logs again: two at once are what memory would run out for
