@@ -30,6 +30,7 @@ from embedder import (
     lexical_vectors,
     load_encoder,
     normalise,
+    redacted,
     to_buffer,
     whole_texts,
 )
@@ -57,6 +58,7 @@ class Assigner:
     skeleton: _View
     whole: _View
     encoder: Encoder
+    redact: bool = False
 
     def assign(
         self, prompts: Sequence[str], system_prompts: Sequence[str | None] | None = None
@@ -67,9 +69,8 @@ class Assigner:
             raise ValueError(
                 f"system_prompts: {len(systems)} for {len(prompts)} prompts; give one each, or None"
             )
-        normal = [
-            normalise(pl.Series(texts, dtype=pl.String).fill_null("")) for texts in (systems, list(prompts))
-        ]
+        given = [pl.Series(texts, dtype=pl.String).fill_null("") for texts in (systems, list(prompts))]
+        normal = [normalise(redacted(texts) if self.redact else texts) for texts in given]
         whole = whole_texts(normal[0], normal[1])
         skeletons, _ = cut(whole, self.table, self.rule)
         family: list[str | None] = [None] * len(prompts)
@@ -181,4 +182,5 @@ def load_assigner(run: Path, manifest: dict[str, Any], encoder: Encoder | None) 
         views["skeleton"],
         views["whole"],
         encoder,
+        redact=manifest["settings"].get("redact", False),
     )

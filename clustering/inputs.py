@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clustering.run_settings import RunSettings
-from embedder import Corpus, LogError, build_corpus
+from embedder import Corpus, LogError, build_corpus, load_account_key
 from embedder.reading import Source, find_sources
 
 _PIECE = 1 << 24
@@ -76,9 +76,12 @@ def read_corpus(
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """The corpus of a run with these settings; see ``embedder.build_corpus``."""
+    key = None if settings.account_key is None else load_account_key(settings.account_key)
     return build_corpus(
         paths,
         columns=dict(settings.columns),
+        redact=settings.redact,
+        account_key=key,
         since=settings.since,
         until=settings.until,
         on_batch=on_batch,

@@ -17,13 +17,13 @@ from clustering.registry import Known, registry_text
 from clustering.run_settings import RunSettings
 from clustering.stages import Clock
 from clustering.tables import SCHEMA_VERSION
-from embedder import Corpus, Encoder
+from embedder import Corpus, Encoder, load_account_key
 
 RECIPE = 2  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
 # They say where things lie, how the run is done, or which requests: the requests speak for themselves.
-_INDIFFERENT = ("columns", "force", "registry", "since", "threads", "until")
+_INDIFFERENT = ("account_key", "columns", "force", "registry", "since", "threads", "until")
 _CHUNK = 65_536  # rows hashed at a time
 
 
@@ -63,6 +63,8 @@ def command_fingerprint(
     same rows in other files ``fingerprint`` knows that they are.
     """
     said = {name: value for name, value in settings.plain().items() if name != "force"}
+    if settings.account_key is not None:  # what it holds decides, not where it lies
+        said["account_key"] = hashlib.blake2b(key=load_account_key(settings.account_key)).hexdigest()
     files = [(each.path, each.size, each.blake2b) for each in inputs]
     return _digest([said, files], encoder, registry).hexdigest()
 

@@ -68,6 +68,7 @@ from embedder import (
     build_views,
     default_cache_dir,
     embed,
+    load_account_key,
     load_encoder,
     read_logs,
 )
@@ -108,13 +109,15 @@ def run(
     RunError
         ``out`` is in the way.
     ValueError
-        An encoder or setting that does not exist, or a registry that is none.
+        An encoder or setting that does not exist, or a registry or account key that is none.
     """
     settings = settings or RunSettings()
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
     out, place = Path(out), resolved(Path(out))
     clock = Clock(progress)
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
+    if settings.account_key is not None:
+        load_account_key(settings.account_key)  # likewise
     registry = load_registry(settings.registry)
     with exclusive(place), going_on(place):
         finish_moving(place)

@@ -28,6 +28,10 @@ class RunSettings:
         Pairs (name, path): where a column is, when its name is another.
     registry
         File of known-benign templates, beside the packaged ones; see ``clustering.registry``.
+    redact
+        Put placeholders for personal data and secrets before anything is compared or written.
+    account_key
+        File of a key that accounts, organisations and sessions are hashed with, likewise.
     force
         Replace a run directory that is there.
 
@@ -45,6 +49,8 @@ class RunSettings:
     until: datetime | None = None
     columns: tuple[tuple[str, str], ...] = ()
     registry: str | None = None
+    redact: bool = False
+    account_key: str | None = None
     force: bool = False
 
     def __post_init__(self) -> None:

@@ -80,6 +80,12 @@ def _whole(_path: Path, _name: str, value: Any) -> int:
     return value
 
 
+def _flag(_path: Path, _name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _text(_path: Path, _name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -111,4 +117,6 @@ _KINDS: dict[str, tuple[str, Callable[[Path, str, Any], Any]]] = {
     "until": ("a time", _time),
     "columns": ("a table of texts", _columns),
     "registry": ("a path in quotes", _file),
+    "redact": ("true or false", _flag),
+    "account_key": ("a path in quotes", _file),
 }

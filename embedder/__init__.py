@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from embedder.account_keys import load_account_key
 from embedder.containment import HeldTexts, common_words, held_texts, holders
 from embedder.corpus import Corpus, FileRecord, build_corpus
 from embedder.encoders import Encoder, load_encoder
 from embedder.lexical import lexical_vectors
 from embedder.normalise import normalise
 from embedder.reading import LogBatch, LogError, read_logs
+from embedder.redaction import redacted
 from embedder.shingles import SHINGLE_WORDS, ShingleTable
 from embedder.spans import SpanRule
 from embedder.static_model import default_cache_dir
@@ -38,9 +40,11 @@ __all__ = [
     "held_texts",
     "holders",
     "lexical_vectors",
+    "load_account_key",
     "load_encoder",
     "normalise",
     "read_logs",
+    "redacted",
     "to_buffer",
     "whole_texts",
     "words_of",

@@ -8,20 +8,23 @@ Contract
   ``rejected`` apart, which speak of the files).
 - Cost grows linearly with the rows. Memory holds the distinct texts, about 100 bytes a request, and one
   batch.
+- What is to stay private is replaced batch by batch, before anything is compared or kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from embedder.account_keys import with_keyed_ids
 from embedder.collapse import KEY, DistinctTexts, collapse, with_keys
 from embedder.reading import REJECTED, LogBatch, LogError, find_sources, read_logs
+from embedder.redaction import redacted
 from embedder.requests import account_tables, identify
 
 _SHOWN_REASONS = 3
@@ -92,6 +95,8 @@ def build_corpus(
     max_rejected_share: float = 0.5,
     since: datetime | None = None,
     until: datetime | None = None,
+    redact: bool = False,
+    account_key: bytes | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """Read logs and collapse their requests onto distinct prompts.
@@ -106,6 +111,12 @@ def build_corpus(
         Share of bad records, in [0, 1], above which the log as a whole is refused.
     since, until
         Keep requests at ``since`` or later, and before ``until``; naive times are UTC.
+    redact
+        Put placeholders for personal data and secrets in prompts, system prompts, reasons and errors; see
+        ``embedder.redaction``.
+    account_key
+        Hash accounts, organisations and sessions with this key, of 1 to 64 bytes; see
+        ``embedder.account_keys``. ``request_id`` stays, to join results back to the logs.
     on_batch
         Called after each batch with its records and the bytes of the file they took; the bytes sum to the
         files' sizes.
@@ -129,7 +140,7 @@ def build_corpus(
     rejected: list[pl.DataFrame] = [REJECTED.to_frame()]
     counts = {source.path: (source.size, 0, 0) for source in find_sources(paths)}
     n_outside = 0
-    for batch in read_logs(paths, columns=columns):
+    for batch in _batches(paths, columns, redact=redact):
         size, n_rows, n_rejected = counts[batch.file]
         here = batch.accepted.height + batch.rejected.height
         counts[batch.file] = (size, n_rows + here, n_rejected + batch.rejected.height)
@@ -137,7 +148,7 @@ def build_corpus(
         kept = _within(batch, since, until)
         n_outside += batch.accepted.height - kept.height
         if kept.height:
-            keyed = with_keys(kept)
+            keyed = with_keys(_private(kept, redact=redact, account_key=account_key))
             texts.add(keyed)
             parts.append(keyed.drop("system_prompt", "prompt"))
         if on_batch is not None:
@@ -182,6 +193,29 @@ def _assemble(
         n_renamed_ids=n_renamed,
         files=files,
     )
+
+
+def _batches(
+    paths: str | Path | Sequence[str | Path], columns: Mapping[str, str] | None, *, redact: bool
+) -> Iterator[LogBatch]:
+    """The batches of the logs; what reasons and errors quote of them is redacted like the prompts."""
+    try:
+        for batch in read_logs(paths, columns=columns):
+            if redact and batch.rejected.height:
+                rejected = batch.rejected.with_columns(redacted(batch.rejected["reason"]))
+                yield replace(batch, rejected=rejected)
+            else:
+                yield batch
+    except LogError as error:
+        if not redact:
+            raise
+        raise LogError(redacted(pl.Series([str(error)]))[0]) from None
+
+
+def _private(accepted: pl.DataFrame, *, redact: bool, account_key: bytes | None) -> pl.DataFrame:
+    if redact:
+        accepted = accepted.with_columns(redacted(accepted[name]) for name in ("system_prompt", "prompt"))
+    return accepted if account_key is None else with_keyed_ids(accepted, account_key)
 
 
 def _within(batch: LogBatch, since: datetime | None, until: datetime | None) -> pl.DataFrame:

@@ -26,6 +26,7 @@ _DROPPED = f"[{_INVISIBLE}]+"
 _NOT_BLANK = rf"[^\s{_INVISIBLE}]"
 # Printable ASCII with single blanks inside is its own normal form; most prompts of one line are.
 _UNSETTLED = r"[^\x20-\x7E]|  |^ | $"
+_NOT_PLAIN = r"[^\t\n\r\x20-\x7E]"
 _NOT_ASCII = r"[^\x00-\x7F]"
 
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u1e00-\u1eff"
@@ -93,6 +94,16 @@ def normalise(texts: pl.Series) -> pl.Series:
     ]
     order = np.argsort(np.concatenate([mask.arg_true().to_numpy() for mask, _ in parts]), kind="stable")
     return pl.concat([part.rename(texts.name) for _, part in parts]).gather(order)
+
+
+def as_seen(texts: pl.Series) -> pl.Series:
+    """Texts without what cannot be seen, in NFKC: the normal form's first two steps; nulls stay null."""
+    hidden = texts.str.contains(_NOT_PLAIN).fill_null(False).arg_true()
+    if hidden.is_empty():
+        return texts
+    return texts.clone().scatter(
+        hidden, texts.gather(hidden).str.replace_all(_DROPPED, "").str.normalize("NFKC")
+    )
 
 
 def _settle(texts: pl.Series) -> pl.Series:

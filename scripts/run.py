@@ -71,6 +71,22 @@ Registry = Annotated[
         show_default=False,
     ),
 ]
+Redact = Annotated[
+    bool | None,
+    typer.Option(
+        "--redact/--no-redact",
+        help="Put placeholders for e-mail addresses, phone and card numbers, keys and tokens in the prompts.",
+        show_default="no-redact",
+    ),
+]
+AccountKey = Annotated[
+    str | None,
+    typer.Option(
+        help="File of a secret key: accounts, organisations and sessions are hashed with it.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run directory of other settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -89,6 +105,8 @@ def run_command(
     seed: Seed = None,
     threads: Threads = None,
     registry: Registry = None,
+    redact: Redact = None,
+    account_key: AccountKey = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -107,6 +125,8 @@ def run_command(
         seed=seed,
         threads=threads,
         registry=registry,
+        redact=redact,
+        account_key=account_key,
         force=force,
     )
     from clustering import run

@@ -27,6 +27,10 @@ HEAVY = (
     "hdbscan",
     "bokeh",
     "sklearn",
+    "phonenumbers",
+    "detect_secrets",
+    "email_validator",
+    "pydantic_extra_types",
 )
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 40
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}

@@ -24,6 +24,8 @@ threads = 1
 since = 2026-04-01
 until = "2026-04-08T12:00:00+02:00"
 registry = "known/ours.toml"
+redact = true
+account_key = "/keys/accounts"
 [columns]
 prompt = "body.text"
 """
@@ -44,6 +46,7 @@ def test_every_setting_can_be_said(tmp_path: Path) -> None:
     assert settings.since == datetime(2026, 4, 1, tzinfo=UTC)
     assert settings.until == datetime(2026, 4, 8, 10, tzinfo=UTC)
     assert settings.registry == str(tmp_path / "known" / "ours.toml")
+    assert (settings.redact, settings.account_key) == (True, "/keys/accounts")
     assert settings.columns == (("prompt", "body.text"),)
     json.dumps(settings.plain())
 
@@ -67,6 +70,7 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
         ("min_family = '3'", "min_family = '3' is not a whole number"),
         ("min_family = true", "min_family = True is not a whole number"),
         ("seed = 1.5", "seed = 1.5 is not a whole number"),
+        ("redact = 1", "redact = 1 is not true or false"),
         ("encoder = 1", "encoder = 1 is not a text"),
         ("since = 12", "since = 12 is not a time"),
         ("since = 'yesterday'", "since: 'yesterday' is no time"),

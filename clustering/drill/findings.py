@@ -109,7 +109,9 @@ def planting_of(run: Run, planted: Planted, *, share: float) -> Planting:
     RuntimeError
         A planted request is not in the run.
     """
-    rows = run.assignments.select("request_id", "family_id").join(planted.truth, on="request_id", how="left")
+    # Accounts as the run calls them, which may be by their hashes.
+    rows = run.assignments.select("request_id", "account_id", "family_id")
+    rows = rows.join(planted.truth.drop("account_id"), on="request_id", how="left")
     if rows["kind"].count() != planted.truth.height:
         raise RuntimeError(f"{planted.truth.height - rows['kind'].count()} planted requests got lost")
     owners = _owners(rows)
