@@ -181,14 +181,33 @@ def planted(i: int) -> str:
     )[i % 4]
 
 
+def files_with_secrets(place):
+    """Files below a place that hold one, and how many were searched; what Parquet packs is unpacked."""
+    originals = {planted(i) for i in range(180)}
+    originals |= {normalise(pl.Series([text]))[0] for text in originals}
+    held, files = [], [path for path in place.rglob("*") if path.is_file() and path.name != "log.jsonl"]
+    for path in files:
+        data = path.read_bytes()
+        if path.suffix == ".parquet":
+            data += pl.read_parquet(path).write_ndjson().encode()
+        if any(text.lower().encode() in data.lower() for text in originals):
+            held.append(path)
+    return held, len(files)
+
+
 @pytest.fixture(scope="module")
 def redacted_run(tmp_path_factory):
-    place = tmp_path_factory.mktemp("redacted")
+    place, half_way = tmp_path_factory.mktemp("redacted"), []
+
+    def search(stage):
+        if stage.name == "report" and not stage.ended:
+            half_way.append(files_with_secrets(place))
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COVEY_CACHE", str(place / "cache"))
         log = write_log(place / "log.jsonl", planted)
-        done = run(log, place / "run", settings=RunSettings(redact=True), encoder=Lengths())
-    return place, done
+        done = run(log, place / "run", settings=RunSettings(redact=True), encoder=Lengths(), progress=search)
+    return place, done, half_way
 
 
 class Lengths:
@@ -209,24 +228,20 @@ class Lengths:
 
 
 def test_no_byte_of_a_run_or_of_its_cache_holds_a_secret(redacted_run) -> None:
-    place, done = redacted_run
+    place, done, half_way = redacted_run
+    held, n_files = files_with_secrets(place)
+    assert (held, n_files > 10) == ([], True)
+    assert any("vectors" in str(path) for path in place.rglob("*"))
+    assert len(half_way) == 1
+    assert (half_way[0][0], half_way[0][1] > 40) == ([], True), "what a killed run would leave"
     originals = {planted(i) for i in range(180)}
-    originals |= {normalise(pl.Series([text]))[0].lower() for text in originals}
-    files = [path for path in place.rglob("*") if path.is_file() and path.name != "log.jsonl"]
-    assert any("vectors" in str(path) for path in files)
-    for path in files:
-        held = path.read_bytes()
-        if path.suffix == ".parquet":
-            held += pl.read_parquet(path).write_ndjson().encode()
-        held = held.lower()
-        assert not [text for text in originals if text.lower().encode() in held], path
     assert not [text for text in originals if any(text in asked for asked in done.encoder.asked)]
     assert done.prompts["prompt"].str.contains("<EMAIL>|<PHONE>|<CARD>|<KEY>").all()
     assert done.manifest["settings"]["redact"] is True
 
 
 def test_the_families_are_those_of_a_log_without_secrets(redacted_run, tmp_path) -> None:
-    _, done = redacted_run
+    _, done, _ = redacted_run
     names = ("<EMAIL>", "<PHONE>", "<CARD>", "<KEY>")
     plain = write_log(tmp_path / "log.jsonl", lambda i: names[i % 4])
     twin = run(plain, tmp_path / "run", encoder=Lengths())
@@ -237,7 +252,7 @@ def test_the_families_are_those_of_a_log_without_secrets(redacted_run, tmp_path)
 
 
 def test_assign_redacts_like_its_run(redacted_run) -> None:
-    place, done = redacted_run
+    place, done, _ = redacted_run
     again = load_run(place / "run", encoder=Lengths())
     rows = done.assignments.join(done.prompts.select("prompt_id", "prompt", "system_prompt"), on="prompt_id")
     shown = rows.filter(pl.col("prompt").str.contains("<PHONE>") & pl.col("family_id").is_not_null()).head(5)
