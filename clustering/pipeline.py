@@ -107,7 +107,8 @@ def run(
     embedder.LogError
         A log that cannot be read; one line with the remedy.
     RunError
-        ``out`` is in the way.
+        ``out`` is in the way, another run is at work there, or the disk or the memory does not do. What was
+        whole by then is kept, and the same call goes on after it.
     ValueError
         An encoder or setting that does not exist, or a registry or account key that is none.
     """
