@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.alignment import same_but_fillers
+from clustering.durable import write_parquet
 from clustering.families import DISTANCE_FLOOR, VIEW_NAMES, Families, ViewClusters
 from clustering.fragments import NEAR
 from embedder import (
@@ -120,7 +121,7 @@ def save_assigner(run: Path, views: Views, families: Families) -> None:
     folder = run / FOLDER
     folder.mkdir()
     slots, counts = views.table.sparse(int(views.rule.levels[0]))
-    pl.DataFrame({"slot": slots, "n_principals": counts}).write_parquet(folder / _SHINGLES)
+    write_parquet(pl.DataFrame({"slot": slots, "n_principals": counts}), folder / _SHINGLES)
     rule = {
         "n_slots": len(views.table.n_principals),
         "expected_collisions": views.table.expected_collisions,
@@ -129,7 +130,7 @@ def save_assigner(run: Path, views: Views, families: Families) -> None:
     }
     (folder / _RULE).write_text(json.dumps(rule, indent=2) + "\n", encoding="utf-8")
     for name, clusters in (("skeleton", families.skeleton), ("whole", families.whole)):
-        _points(clusters, families).write_parquet(folder / f"{name}.parquet")
+        write_parquet(_points(clusters, families), folder / f"{name}.parquet")
         if clusters.index is not None:
             clusters.index.save(folder / name)
 

@@ -6,13 +6,19 @@ the functions here return.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,39 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_array(array: NDArray[Any], path: Path) -> None:
+    """Write an array as ``.npy``; unlike ``numpy.save`` this tells what the system said of a full disk.
+
+    Raises
+    ------
+    OSError
+    TypeError
+        It holds Python objects.
+    """
+    if array.dtype.hasobject:
+        raise TypeError(f"{path.name}: an array of objects cannot be kept")
+    header = np.lib.format.header_data_from_array_1_0(array)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(array.T if header["fortran_order"] else array).data)
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame.
+
+    Raises
+    ------
+    OSError
+        What the system refused; Polars itself tells it as a ``ComputeError`` about a bad file.
+    """
+    try:
+        frame.write_parquet(path)
+    except pl.exceptions.ComputeError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def files_below(folder: Path) -> list[Path]:

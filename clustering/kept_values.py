@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from clustering.durable import write_array, write_parquet
 from index import VectorIndex, load_index
 
 SHAPE = "value.json"
@@ -73,13 +74,13 @@ def _written(value: object, folder: Path, name: str) -> Any:
         }
         return {"record": type(value).__name__, "fields": held}
     if isinstance(value, np.ndarray):
-        np.save(folder / f"{name}.npy", value, allow_pickle=False)
+        write_array(value, folder / f"{name}.npy")
         return {"array": f"{name}.npy"}
     if isinstance(value, pl.DataFrame):
-        value.write_parquet(folder / f"{name}.parquet")
+        write_parquet(value, folder / f"{name}.parquet")
         return {"frame": f"{name}.parquet"}
     if isinstance(value, pl.Series):
-        value.rename("values").to_frame().write_parquet(folder / f"{name}.parquet")
+        write_parquet(value.rename("values").to_frame(), folder / f"{name}.parquet")
         return {"series": f"{name}.parquet", "name": value.name}
     if isinstance(value, VectorIndex):
         value.save(folder / name)

@@ -21,7 +21,7 @@ from clustering.assign import save_assigner
 from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
 from clustering.checkpoints import Checkpoints
 from clustering.cosharing import cosharing_families
-from clustering.durable import write_json
+from clustering.durable import write_json, write_parquet
 from clustering.evidence import weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, ViewClusters, find_families
 from clustering.findings import (
@@ -211,7 +211,7 @@ class _Work:
         return self.task.clock
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
-        frame.write_parquet(self.folder / f"{name}.parquet")
+        write_parquet(frame, self.folder / f"{name}.parquet")
 
     @cached_property
     def cache(self) -> VectorCache:

@@ -84,9 +84,11 @@ DTYPES = st.sampled_from([np.int64, np.float32, np.bool_, np.uint8, np.float64])
 @given(st_numpy.arrays(DTYPES, st_numpy.array_shapes(min_side=0)))
 def test_arrays_keep_their_bytes(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray) -> None:
     folder = tmp_path_factory.mktemp("array") / "kept"
-    write_value([array], folder)
-    (read,) = read_value(folder, ())
-    assert (read.dtype, read.shape, read.tobytes()) == (array.dtype, array.shape, array.tobytes())
+    write_value([array, array.T], folder)
+    for read, written in zip(read_value(folder, ()), (array, array.T), strict=True):
+        assert (read.dtype, read.shape) == (written.dtype, written.shape)
+        assert read.tobytes() == written.tobytes()
+        assert read.flags.c_contiguous == written.flags.c_contiguous, "sums depend on the order in memory"
 
 
 @given(st.lists(st.one_of(st.text(), st.floats(), st.integers(), st.none(), st.booleans())))
@@ -107,7 +109,7 @@ def test_an_index_answers_as_before(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [object(), {1, 2}, b"bytes", np.array([{}], dtype=object)])
 def test_what_cannot_be_kept_is_refused(tmp_path: Path, wrong: object) -> None:
-    with pytest.raises((TypeError, ValueError), match=r"cannot be kept|Object arrays"):
+    with pytest.raises(TypeError, match="cannot be kept"):
         write_value({"part": wrong}, tmp_path / "kept")
 
 
