@@ -8,9 +8,10 @@ from embedder.encoders import Encoder, load_encoder
 from embedder.lexical import lexical_vectors
 from embedder.normalise import normalise
 from embedder.reading import LogBatch, LogError, read_logs
-from embedder.shingles import SHINGLE_WORDS, ShingleTable
+from embedder.reading.sampling import LogSample, sample_logs
+from embedder.shingles import SHINGLE_WORDS, ShingleTable, table_bits, time_shingles
 from embedder.spans import SpanRule
-from embedder.static_model import default_cache_dir
+from embedder.static_model import default_cache_dir, static_encoder_is_ready
 from embedder.vector_cache import VectorCache
 from embedder.vectors import embed
 from embedder.views import Views, build_views, cut, to_buffer, whole_texts
@@ -25,6 +26,7 @@ __all__ = [
     "HeldTexts",
     "LogBatch",
     "LogError",
+    "LogSample",
     "ShingleTable",
     "SpanRule",
     "VectorCache",
@@ -41,6 +43,10 @@ __all__ = [
     "load_encoder",
     "normalise",
     "read_logs",
+    "sample_logs",
+    "static_encoder_is_ready",
+    "table_bits",
+    "time_shingles",
     "to_buffer",
     "whole_texts",
     "words_of",
