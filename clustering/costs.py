@@ -50,7 +50,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     "map": ("one", "mapped"),
     "report": ("one", "mapped", "requests"),
     "memory of texts": ("one", "requests", "prompts", "text"),
-    "memory later": ("one", "requests", "prompts", "text"),
+    "memory later": ("one", "mapped", "prompts", "text"),
     "run directory": ("one", "requests", "prompts", "mapped", "packed"),
     "encoded": ("one", "prompts"),
 }

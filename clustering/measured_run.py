@@ -57,7 +57,12 @@ class MeasuredRun:
 
 
 def in_own_process(
-    log: Path, folder: Path, *, encoder_cache: Path, numba_cache: Path, threads: int | None = None
+    log: Path,
+    folder: Path,
+    *,
+    encoder_cache: Path,
+    numba_cache: Path | None = None,
+    threads: int | None = None,
 ) -> MeasuredRun:
     """Run a log in a fresh process, with no vectors cached, and measure it.
 
@@ -70,7 +75,8 @@ def in_own_process(
     encoder_cache
         Cache folder in which the static encoder lies distilled, or will.
     numba_cache
-        Where compiled loops lie; an empty folder has them compiled, and measured, too.
+        Where compiled loops lie; an empty folder has them compiled, and measured, too. None takes where they
+        always lie.
 
     Raises
     ------
@@ -79,7 +85,8 @@ def in_own_process(
     """
     folder.mkdir(parents=True)
     paths = os.pathsep.join(filter(None, sys.path))
-    environment = {"PYTHONPATH": paths, "COVEY_CACHE": str(folder), "NUMBA_CACHE_DIR": str(numba_cache)}
+    environment = {"PYTHONPATH": paths, "COVEY_CACHE": str(folder)}
+    environment |= {"NUMBA_CACHE_DIR": str(numba_cache)} if numba_cache else {}
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, str(log), str(folder), str(encoder_cache), str(threads or "")],
         env={**os.environ, **environment},

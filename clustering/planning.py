@@ -7,7 +7,8 @@ A plan reads a sample of the logs (``embedder.reading.sampling``), writes nothin
 - seconds: reading is timed on the sample; every other stage is a sum of measured coefficients
   (``clustering.costs``) times how much slower this machine counts shingles than that of the measurement.
   They are seconds of one processor: on a quiet machine the wall clock shows no more, and less where a stage
-  works on several at once. An encoder that is not the static one is loaded and timed on texts of the sample;
+  works on several at once. An encoder that is not the static one is loaded, and timed on texts of
+  the sample on one thread;
 - memory: the peak resident size of the process. A prediction, no bound;
 - disk: the run directory, the working folder beside it, and the encoder's vectors in the cache.
 
@@ -139,19 +140,15 @@ def plan(
     if out is not None:
         check_place(resolved(Path(out)), force=settings.force)
     load_registry(settings.registry)
-    started = time.process_time()
-    sample = sample_logs(logs, columns=dict(settings.columns))
-    if not sample.accepted.height:
-        raise LogError(f"no usable record among {sample.n_sampled:,}; check the logs and the columns")
-    prompts = _distinct_prompts(sample.accepted)
+    sample, prompts, reading = _read(logs, settings)
     times = max(1.0, sample.n_rows / sample.n_sampled)
-    reading = (time.process_time() - started) * times
     whole = whole_texts(prompts["system_text"], prompts["text"])
     size = _size(sample, prompts, whole, times=times)
     slowness = time_shingles(whole) / costs.seconds_per_mib
     encoding, vector_bytes = _encoding(settings, whole)
     n_encoded = 1000 * costs.of("encoded", size)
-    stages = {name: costs.of(name, size) * slowness for name in STAGES}
+    start, *stages = ((name, costs.of(name, size) * slowness) for name in STAGES)
+    encoded = [("encoding", encoding * n_encoded)] if encoding else []
     return Plan(
         sample.n_files,
         sample.n_bytes,
@@ -163,20 +160,19 @@ def plan(
         n_prompts=round(size.prompts),
         n_accounts=round(_n_distinct(sample.accepted.select("account_id", "piece"), times)),
         mean_text_bytes=size.text_bytes / size.prompts,
-        seconds=(
-            ("start", stages.pop("start")),
-            ("read logs", reading),
-            *stages.items(),
-            *([("encoding", encoding * n_encoded)] if encoding else []),
-        ),
+        seconds=(start, ("read logs", reading * times), *stages, *encoded),
         once=_once(costs, settings, slowness),
         memory_mib=costs.memory_mib(size),
-        disk=(
-            ("run directory", (1 << 20) * costs.of("run directory", size)),
-            ("working folder", working_bytes(size)),
-            ("vectors in the cache", vector_bytes * n_encoded),
-        ),
+        disk=_disk(costs, size, vector_bytes * n_encoded),
         slowness=slowness,
+    )
+
+
+def _disk(costs: Costs, size: LogSize, vector_bytes: float) -> tuple[tuple[str, float], ...]:
+    return (
+        ("run directory", (1 << 20) * costs.of("run directory", size)),
+        ("working folder", working_bytes(size)),
+        ("vectors in the cache", vector_bytes),
     )
 
 
@@ -187,6 +183,18 @@ def working_bytes(size: LogSize) -> float:
     request is known by: prompt, account, principal, time and an identifier.
     """
     return 3 * size.text_bytes + 60 * size.requests
+
+
+def _read(
+    logs: str | Path | Sequence[str | Path], settings: RunSettings
+) -> tuple[LogSample, pl.DataFrame, float]:
+    """A sample, the distinct prompts in it, and the CPU seconds that both took."""
+    started = time.process_time()
+    sample = sample_logs(logs, columns=dict(settings.columns))
+    if not sample.accepted.height:
+        raise LogError(f"no usable record among {sample.n_sampled:,}; check the logs and the columns")
+    prompts = _distinct_prompts(sample.accepted)
+    return sample, prompts, time.process_time() - started
 
 
 def _distinct_prompts(accepted: pl.DataFrame) -> pl.DataFrame:
@@ -223,18 +231,19 @@ def _size(sample: LogSample, prompts: pl.DataFrame, whole: pl.Series, *, times: 
 
 
 def _encoding(settings: RunSettings, whole: pl.Series) -> tuple[float, int]:
-    """Seconds that a text takes by the wall clock, and bytes of its vector in the cache.
+    """CPU seconds that a text takes on one thread, and bytes of its vector in the cache.
 
     0 seconds for the static encoder: what it takes is in the stages.
     """
     if settings.encoder == "static":
         return 0.0, _vector_bytes(_STATIC_DIM)
-    encoder = load_encoder(settings.encoder, threads=settings.threads)
+    # Several threads wait for each other, spinning, where others run too: their time would say nothing.
+    encoder = load_encoder(settings.encoder, threads=1)
     texts = whole.gather_every(max(1, len(whole) // _N_TIMED)).head(_N_TIMED).to_list()
     encoder.encode(texts[:1])
-    started = time.perf_counter()
+    started = time.process_time()
     encoder.encode(texts)
-    return (time.perf_counter() - started) / len(texts), _vector_bytes(encoder.dim)
+    return (time.process_time() - started) / len(texts), _vector_bytes(encoder.dim)
 
 
 def _vector_bytes(dim: int) -> int:

@@ -8,7 +8,7 @@ grow together: one log has few texts that come back, and two have long ones.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,14 @@ from clustering.measured_run import MeasuredRun, in_own_process
 from clustering.simulation import SimulationSettings, simulate
 from embedder import default_cache_dir, load_encoder, time_shingles
 
-SIZES = (5_000, 20_000, 80_000)  # requests of the simulated logs
+SIZES = (5_000, 20_000, 80_000, 300_000)  # requests of the simulated logs
 _TEXTS_REPEATED = 40  # one in so many texts is kept where all come back
 _LONG_CHARS = 2_500
 
 
 def measure_costs(
     *,
-    sizes: tuple[int, int, int] = SIZES,
+    sizes: Sequence[int] = SIZES,
     seed: int = 0,
     threads: int | None = None,
     on_run: Callable[[int, int, str], None] | None = None,
@@ -36,7 +36,7 @@ def measure_costs(
     Parameters
     ----------
     sizes
-        Requests of the simulated logs, ascending.
+        Requests of the simulated logs, at least two, ascending.
     seed
         Of the logs.
     threads
@@ -89,11 +89,11 @@ def quantity(measured: MeasuredRun, name: str) -> float:
     return at_end if at_end > 1.02 * in_views else np.nan
 
 
-def _write_logs(folder: Path, sizes: tuple[int, int, int], *, seed: int) -> Iterator[Path]:
+def _write_logs(folder: Path, sizes: Sequence[int], *, seed: int) -> Iterator[Path]:
     made = [simulate(SimulationSettings(n_requests=n), seed=seed).requests for n in sizes]
     shapes = {f"simulated-{n}": log for n, log in zip(sizes, made, strict=True)}
-    shapes["repeated"] = _repeated(made[-1], np.random.default_rng(seed))
-    for n, log in zip(sizes[:-1], made[:-1], strict=True):
+    shapes["repeated"] = _repeated(made[-2], np.random.default_rng(seed))
+    for n, log in zip(sizes[:2], made[:2], strict=True):
         shapes[f"long-{n}"] = _lengthened(log, np.random.default_rng(seed))
     for name, log in shapes.items():
         path = folder / f"{name}.parquet"
