@@ -131,10 +131,12 @@ def test_what_is_in_the_way_of_a_run_is_in_the_way_of_its_plan(tmp_path: Path) -
         plan(log)
 
 
-def test_the_command_prints_a_plan_and_writes_nothing(tmp_path: Path) -> None:
+def test_the_command_prints_a_plan_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVEY_CACHE", str(tmp_path / "cache"))
     log_of(2_000, 500).write_parquet(tmp_path / "log.parquet")
     call = ["run", str(tmp_path / "log.parquet"), "--out", str(tmp_path / "new" / "run"), "--plan"]
-    cached = sorted(default_cache_dir().rglob("*"))
     shown = runner.invoke(app, call)
     assert shown.exit_code == 0, shown.output
     assert format_count(2_000) in shown.stdout
@@ -144,7 +146,7 @@ def test_the_command_prints_a_plan_and_writes_nothing(tmp_path: Path) -> None:
     assert found["total_seconds"] == pytest.approx(sum(found["seconds"].values()))
     assert found["total_disk"] == pytest.approx(sum(found["disk"].values()))
     assert [path.name for path in tmp_path.iterdir()] == ["log.parquet"]
-    assert sorted(default_cache_dir().rglob("*")) == cached
+    assert found["once"]["distilling the encoder"] > 1
 
 
 def test_the_command_refuses_what_a_run_refuses(tmp_path: Path) -> None:
