@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from embedder.account_keys import load_account_key
 from embedder.containment import HeldTexts, common_words, held_texts, holders
-from embedder.corpus import Corpus, FileRecord, build_corpus
+from embedder.corpus import Corpus, FileRecord, build_corpus, within_period
 from embedder.encoders import Encoder, load_encoder
 from embedder.lexical import lexical_vectors
 from embedder.normalise import normalise
 from embedder.reading import LogBatch, LogError, read_logs
+from embedder.reading.sampling import LogSample, sample_logs
 from embedder.redaction import redacted
-from embedder.shingles import SHINGLE_WORDS, ShingleTable
+from embedder.shingles import SHINGLE_WORDS, ShingleTable, table_bits, time_shingles
 from embedder.spans import SpanRule
-from embedder.static_model import default_cache_dir
+from embedder.static_model import default_cache_dir, static_encoder_is_ready
 from embedder.vector_cache import VectorCache
 from embedder.vectors import embed
 from embedder.views import Views, build_views, cut, to_buffer, whole_texts
@@ -27,6 +28,7 @@ __all__ = [
     "HeldTexts",
     "LogBatch",
     "LogError",
+    "LogSample",
     "ShingleTable",
     "SpanRule",
     "VectorCache",
@@ -45,7 +47,12 @@ __all__ = [
     "normalise",
     "read_logs",
     "redacted",
+    "sample_logs",
+    "static_encoder_is_ready",
+    "table_bits",
+    "time_shingles",
     "to_buffer",
     "whole_texts",
+    "within_period",
     "words_of",
 ]

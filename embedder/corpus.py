@@ -145,7 +145,7 @@ def build_corpus(
         here = batch.accepted.height + batch.rejected.height
         counts[batch.file] = (size, n_rows + here, n_rejected + batch.rejected.height)
         rejected.append(batch.rejected)
-        kept = _within(batch, since, until)
+        kept = within_period(batch.accepted, since, until)
         n_outside += batch.accepted.height - kept.height
         if kept.height:
             keyed = with_keys(_private(kept, redact=redact, account_key=account_key))
@@ -218,14 +218,13 @@ def _private(accepted: pl.DataFrame, *, redact: bool, account_key: bytes | None)
     return accepted if account_key is None else with_keyed_ids(accepted, account_key)
 
 
-def _within(batch: LogBatch, since: datetime | None, until: datetime | None) -> pl.DataFrame:
-    """Rows of the period; one without a time belongs to no period."""
-    kept = batch.accepted
+def within_period(rows: pl.DataFrame, since: datetime | None, until: datetime | None) -> pl.DataFrame:
+    """Rows whose ``timestamp`` lies in the period; one without a time belongs to none."""
     if since is not None:
-        kept = kept.filter(pl.col("timestamp") >= _utc(since))
+        rows = rows.filter(pl.col("timestamp") >= _utc(since))
     if until is not None:
-        kept = kept.filter(pl.col("timestamp") < _utc(until))
-    return kept
+        rows = rows.filter(pl.col("timestamp") < _utc(until))
+    return rows
 
 
 def _utc(time: datetime) -> datetime:

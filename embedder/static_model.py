@@ -43,19 +43,32 @@ def static_model_folder(
         The distillation failed.
     """
     model_folder = packaged_model_folder()
-    recipe = RECIPE | {
-        "model": _sha256(model_folder / "model.safetensors"),
-        "tokenizer": _sha256(model_folder / "tokenizer.json"),
-        # What the vectors mean depends on these; torch and transformers change their last bits at most.
-        "versions": [metadata.version("model2vec"), metadata.version("skeletoken")],
-    }
-    name = "static-" + hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
-    folder = (cache_dir or default_cache_dir()) / "encoders" / name
+    recipe = _recipe(model_folder)
+    folder = _folder(recipe, cache_dir)
     if not _is_whole(folder):
         if on_status is not None:
             on_status("distilling the static encoder (once, about 30 s)")
         _distil_into(folder, model_folder=model_folder, recipe=recipe)
     return folder
+
+
+def static_encoder_is_ready(*, cache_dir: Path | None = None) -> bool:
+    """Whether `static_model_folder` would find the model distilled already; raises as it does."""
+    return _is_whole(_folder(_recipe(packaged_model_folder()), cache_dir))
+
+
+def _recipe(model_folder: Path) -> dict[str, Any]:
+    return RECIPE | {
+        "model": _sha256(model_folder / "model.safetensors"),
+        "tokenizer": _sha256(model_folder / "tokenizer.json"),
+        # What the vectors mean depends on these; torch and transformers change their last bits at most.
+        "versions": [metadata.version("model2vec"), metadata.version("skeletoken")],
+    }
+
+
+def _folder(recipe: dict[str, Any], cache_dir: Path | None) -> Path:
+    name = "static-" + hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
+    return (cache_dir or default_cache_dir()) / "encoders" / name
 
 
 def packaged_model_folder() -> Path:

@@ -1,4 +1,4 @@
-"""`covey bench quality`: what Covey is worth on simulated worlds, as tables that anyone can make again."""
+"""`covey bench`: what Covey is worth on simulated worlds, and what a run costs on this machine."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from clustering.bench import Section
 
-bench_app = typer.Typer(no_args_is_help=True, help="Measure Covey on worlds whose truth is known.")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure what Covey finds, and what it costs.")
 
 
 @bench_app.callback()
 def bench() -> None:
-    """Measure Covey on worlds whose truth is known."""
+    """Measure what Covey finds, and what it costs."""
 
 
 Out = Annotated[
@@ -96,6 +96,36 @@ def quality_command(
 
         sections = measure_quality(out, settings, force=force, on_world=tell)
     _print_sections(sections, out, as_json=as_json)
+
+
+CostsOut = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="File to write.", show_default="costs.json in the user's cache"),
+]
+
+
+@bench_app.command("plan")
+@guarded
+def plan_command(context: typer.Context, out: CostsOut = None, threads: Threads = None) -> None:
+    """What stages, memory and disk cost on this machine, for `covey run --plan`; takes some minutes.
+
+    Runs simulated logs of several sizes and shapes. Do it on a quiet machine.
+    """
+    from clustering.bench.costs import measure_costs
+    from clustering.costs import own_costs, save_costs
+    from clustering.stages import Stage
+
+    place = out or own_costs()
+    if place.is_dir():
+        raise ValueError(f"{place}: is a folder; give --out a file to write")
+    with stage_bars() as draw:
+
+        def tell(done: int, total: int, name: str) -> None:
+            if draw is not None:
+                draw(Stage("runs", done, total, "runs", f"{done} of {total}  {name}", ended=done == total))
+
+        save_costs(measure_costs(threads=threads, on_run=tell), place)
+    console().print(f"Costs    {place}", soft_wrap=True)
 
 
 def _print_sections(sections: Sequence[Section], out: Path, *, as_json: bool) -> None:

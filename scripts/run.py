@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts.errors import guarded
+from scripts.plan import print_plan
 from scripts.progress import stage_bars
 from scripts.terminal import console, print_json
 
@@ -88,6 +89,9 @@ AccountKey = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run directory of other settings.")]
+PlanOnly = Annotated[
+    bool, typer.Option("--plan", help="Say what the run would read, take and need, and do nothing.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -108,6 +112,7 @@ def run_command(
     redact: Redact = None,
     account_key: AccountKey = None,
     force: Force = False,
+    plan: PlanOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the prompt families in request LOGS and rank them.
@@ -131,6 +136,9 @@ def run_command(
     )
     from clustering import run
 
+    if plan:
+        print_plan(logs, out, settings, as_json=as_json)
+        return
     with stage_bars() as progress:
         result = run(logs, out, settings=settings, progress=progress)
     seconds = time.monotonic() - started

@@ -2,6 +2,7 @@
 
 from clustering.density.result import Clustering
 from clustering.density.settings import ClusterSettings
+from clustering.density.spanning_tree import is_compiled
 from clustering.density.stages import cluster_graph
 
-__all__ = ["ClusterSettings", "Clustering", "cluster_graph"]
+__all__ = ["ClusterSettings", "Clustering", "cluster_graph", "is_compiled"]

@@ -6,6 +6,7 @@ The loops are single-threaded and use no fast-math, so that the same arrays give
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
@@ -32,3 +33,10 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         return cast("Callable[P, R]", njit(cache=True, nogil=True)(function))
     except RuntimeError:  # no writable place for the cache: a read-only container without a home
         return cast("Callable[P, R]", njit(nogil=True)(function))
+
+
+def is_cached(function: Any) -> bool:
+    """Whether the machine code of a compiled function, for some types, lies in numba's cache."""
+    folder = function.stats.cache_path
+    pattern = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}-*.nbi"
+    return folder is not None and any(Path(folder).glob(pattern))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.density.compiled import compiled
+from clustering.density.compiled import compiled, is_cached
 
 LARGEST_COSINE_DISTANCE = 2.0
 
@@ -158,3 +158,8 @@ def minimum_spanning_tree(
         bridge_distance=bridge,
         n_components=int(first_members.size),
     )
+
+
+def is_compiled() -> bool:
+    """Whether the loops were compiled before on this machine, and wait in numba's cache."""
+    return is_cached(_boruvka)

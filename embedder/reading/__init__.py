@@ -29,6 +29,7 @@ from embedder.reading.records import (
     LogBatch,
     LogError,
     column_map,
+    require_values,
 )
 from embedder.reading.sources import Source, find_sources
 
@@ -88,19 +89,13 @@ def read_logs(
 
 
 def _batches(sources: Sequence[Source], columns: ColumnMap, batch_rows: int) -> Iterator[LogBatch]:
-    absent = set(columns.mapped)
+    found: set[str] = set()
     n_rows = 0
     for source in sources:
         for raw in _READERS[source.format](source, columns, batch_rows=batch_rows):
             n_rows += len(raw.rows)
-            absent -= raw.columns.keys()
+            found |= raw.columns.keys()
             if raw.messages is not None:
-                absent.discard("messages")
+                found.add("messages")
             yield canonical_batch(source.path, raw)
-    # In JSON lines any record may lack an optional key: a misspelt mapping shows only at the end.
-    if n_rows and absent:
-        name = min(absent)
-        raise LogError(
-            f"column {columns.paths[name]!r} (mapped to {name!r}) has no value in any of {n_rows:,} records; "
-            f"correct the mapping or leave it out"
-        )
+    require_values(columns, found, n_rows=n_rows)

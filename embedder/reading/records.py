@@ -171,3 +171,17 @@ def require_columns(file: str, found: set[str], *, there: list[str], columns: Co
         f"{file}: {what}{or_messages} is missing; the file has: {shown or 'no columns'}; "
         f"map the right one with columns={{{name!r}: …}} (--column {name}=NAME)"
     )
+
+
+def require_values(columns: ColumnMap, found: set[str], *, n_rows: int) -> None:
+    """Refuse logs of `n_rows` records in which a mapped column had no value anywhere.
+
+    In JSON lines any record may lack an optional key, so that a misspelt mapping shows only at the end.
+    """
+    absent = columns.mapped - found
+    if absent and n_rows:
+        name = min(absent)
+        raise LogError(
+            f"column {columns.paths[name]!r} (mapped to {name!r}) has no value in any of {n_rows:,} records; "
+            f"correct the mapping or leave it out"
+        )

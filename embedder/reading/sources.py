@@ -36,12 +36,16 @@ _ZSTD_PIECE = 16 << 10
 
 @dataclass(frozen=True)
 class Source:
-    """One log file: its path, its size in bytes, its format (parquet, jsonl, csv) and compression."""
+    """One log file: its path, its size in bytes, its format (parquet, jsonl, csv) and compression.
+
+    ``read_ahead`` is how many bytes of a text format are read, and decompressed, at a time.
+    """
 
     path: str
     size: int
     format: str
     compression: str | None
+    read_ahead: int = 1 << 20
 
 
 def find_sources(paths: str | Path | Sequence[str | Path]) -> list[Source]:
@@ -156,6 +160,17 @@ class _Zstd(io.RawIOBase):
         return n
 
 
+class _SippedFile(io.FileIO):
+    """Bytes of a file, at most so many at a time: a decompressor with much in hand hides how far it is."""
+
+    def __init__(self, path: str, *, most: int) -> None:
+        super().__init__(path, "rb")
+        self._most = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(self._most if size is None or size < 0 else min(size, self._most))
+
+
 @dataclass(frozen=True)
 class OpenLog:
     """An open text log: its decompressed bytes, and the file underneath, whose position is the progress."""
@@ -174,14 +189,14 @@ def open_log(source: Source) -> Iterator[OpenLog]:
         Not readable, UTF-16, or (while the body of the ``with`` reads on) truncated or corrupt.
     """
     try:
-        with Path(source.path).open("rb", buffering=0) as raw:
+        with _SippedFile(source.path, most=source.read_ahead) as raw:
             stream: io.BufferedReader
             if source.compression == "gzip":
-                stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+                stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), source.read_ahead)
             elif source.compression == "zstd":
-                stream = io.BufferedReader(_Zstd(raw), 1 << 20)
+                stream = io.BufferedReader(_Zstd(raw), source.read_ahead)
             else:
-                stream = io.BufferedReader(raw, 1 << 20)
+                stream = io.BufferedReader(raw, source.read_ahead)
             if stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
                 raise LogError(f"{source.path}: looks like UTF-16; re-export it as UTF-8")
             yield OpenLog(stream, raw)

@@ -1,0 +1,146 @@
+"""A run that is measured: processor time and peak memory of each stage, what it wrote and encoded.
+
+Peak memory belongs to a process: measure each run in one of its own, as ``in_own_process`` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from clustering.costs import LogSize, packed_share
+from clustering.pipeline import run
+from clustering.results import Run
+from clustering.run_settings import RunSettings
+from clustering.stages import Stage, peak_memory_so_far_mib
+from embedder import Encoder, load_encoder, whole_texts
+
+_MEASURE = "import sys; from clustering.measured_run import measure; measure(*sys.argv[1:])"
+_RESULT = "measured.json"
+RUN = "run"  # the run directory in the folder of a measured run
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """What a run took.
+
+    Attributes
+    ----------
+    size
+        Of its log.
+    seconds
+        CPU seconds, user and system, by stage; "start" is all before the logs are read. What is done between
+        two stages counts for the later one.
+    peak_mib
+        Peak resident size by the end of each stage.
+    run_bytes
+        Of the run directory.
+    n_encoded
+        Texts whose vectors were made, nothing cached.
+    """
+
+    size: LogSize
+    seconds: dict[str, float]
+    peak_mib: dict[str, int]
+    run_bytes: int
+    n_encoded: int
+
+
+def in_own_process(
+    log: Path,
+    folder: Path,
+    *,
+    encoder_cache: Path,
+    numba_cache: Path | None = None,
+    threads: int | None = None,
+) -> MeasuredRun:
+    """Run a log in a fresh process, with no vectors cached, and measure it.
+
+    Parameters
+    ----------
+    log
+        Request log.
+    folder
+        For the run directory ``RUN`` and the vectors; made.
+    encoder_cache
+        Cache folder in which the static encoder lies distilled, or will.
+    numba_cache
+        Where compiled loops lie; an empty folder has them compiled, and measured, too. None takes where they
+        always lie.
+
+    Raises
+    ------
+    RuntimeError
+        The run failed; its last line of error.
+    """
+    folder.mkdir(parents=True)
+    paths = os.pathsep.join(filter(None, sys.path))
+    environment = {"PYTHONPATH": paths, "COVEY_CACHE": str(folder)}
+    environment |= {"NUMBA_CACHE_DIR": str(numba_cache)} if numba_cache else {}
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, str(log), str(folder), str(encoder_cache), str(threads or "")],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{log}: the measured run failed: {done.stderr.strip().splitlines()[-1:]}")
+    found = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+    return MeasuredRun(**{**found, "size": LogSize(**found["size"])})
+
+
+def measure(log: str, folder: str, encoder_cache: str, threads: str) -> None:
+    """Measure a run in this process, which must be fresh, and write the result into the folder."""
+    seconds: dict[str, float] = {}
+    peaks: dict[str, int] = {}
+
+    def tell(stage: Stage) -> None:
+        if stage.ended:
+            name = "start" if stage.name == "load encoder" else stage.name
+            seconds[name] = round(time.process_time() - sum(seconds.values()), 4)
+            peaks[name] = peak_memory_so_far_mib() or 0
+
+    n_threads = int(threads) if threads else None
+    encoder = _Counting(load_encoder(threads=n_threads, cache_dir=Path(encoder_cache)))
+    out = Path(folder) / RUN
+    made = run(log, out, settings=RunSettings(threads=n_threads), encoder=encoder, progress=tell)
+    written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    result = MeasuredRun(_size(made), seconds, peaks, written, encoder.n_texts)
+    (Path(folder) / _RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
+
+
+class _Counting:
+    """An encoder that counts its texts."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.fingerprint, self.dim, self.n_texts = encoder.fingerprint, encoder.dim, 0
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Count and encode."""
+        self.n_texts += len(texts)
+        return self._encoder.encode(texts)
+
+
+def _size(made: Run) -> LogSize:
+    counts = made.manifest["counts"]
+    prompts = made.prompts.select(pl.col("system_prompt").fill_null(""), "prompt")
+    whole = whole_texts(prompts["system_prompt"], prompts["prompt"])
+    return LogSize(
+        requests=counts["requests"],
+        prompts=counts["prompts"],
+        text_bytes=float(sum(column.str.len_bytes().sum() for column in prompts)),
+        seen_bytes=float(whole.str.len_bytes().sum()),
+        packed_share=packed_share(whole),
+    )
