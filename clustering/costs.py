@@ -27,7 +27,7 @@ from embedder import default_cache_dir, table_bits
 COSTS = "costs.json"
 _PACKAGED = Path(__file__).parent / COSTS
 _MIB = 1 << 20
-_TABLE_BYTES = 1 << 30  # bound on one shingle table, as in ``build_views``
+TABLE_BYTES = 1 << 30  # bound on one shingle table, as in ``build_views``
 _SLOT_BYTES = 12  # texts, principals and the last principal of a slot, while shingles are counted
 _MAPPED = 20_000  # prompts that are mapped at most, as in ``ProjectionSettings``
 _POOLED = 100_000  # prompts that pools are followed among at most, as in ``clustering.pools``
@@ -93,7 +93,7 @@ class LogSize:
     @property
     def tables_mib(self) -> float:
         """Of the views' shingle tables while they are counted."""
-        return _SLOT_BYTES * 2.0 ** table_bits(int(self.seen_bytes), _TABLE_BYTES) / _MIB
+        return _SLOT_BYTES * 2.0 ** table_bits(int(self.seen_bytes), TABLE_BYTES) / _MIB
 
 
 @dataclass(frozen=True)

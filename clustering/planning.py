@@ -25,7 +25,7 @@ from pathlib import Path
 
 import polars as pl
 
-from clustering.costs import STAGES, Costs, LogSize, load_costs, packed_share
+from clustering.costs import STAGES, TABLE_BYTES, Costs, LogSize, load_costs, packed_share
 from clustering.density import is_compiled
 from clustering.registry import load_registry
 from clustering.run_directory import check_place, resolved
@@ -39,6 +39,7 @@ from embedder import (
     redacted,
     sample_logs,
     static_encoder_is_ready,
+    table_bits,
     time_shingles,
     whole_texts,
     within_period,
@@ -179,12 +180,13 @@ def _disk(costs: Costs, size: LogSize, vector_bytes: float) -> tuple[tuple[str, 
 
 
 def working_bytes(size: LogSize) -> float:
-    """Bytes of the folder beside the run directory that holds what stages hand on while a run goes on.
+    """Bytes of what stages hand on while a run goes on (``clustering.checkpoints``), beside its directory.
 
-    The distinct texts three times (as sent, in their normal form, and as skeleton and payload), and what a
-    request is known by: prompt, account, principal, time and an identifier.
+    A counter per slot of the shingle table; the texts, packed, as sent and as seen; the vectors of both
+    views; and what a request is known by. The table grows in steps of two, which is most of the error.
     """
-    return 3 * size.text_bytes + 60 * size.requests
+    table = 4 * 2.0 ** table_bits(int(size.seen_bytes), TABLE_BYTES)
+    return table + size.text_bytes * 4 * size.packed_share + 600 * size.prompts + 40 * size.requests
 
 
 def _read(

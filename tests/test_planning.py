@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from clustering import RunError, RunSettings
+from clustering import RunError, RunSettings, Stage, run
 from clustering.costs import STAGES, TERMS, Costs, LogSize, fit_costs, load_costs, save_costs
 from clustering.measured_run import RUN, in_own_process
-from clustering.planning import Plan, plan, working_bytes
+from clustering.planning import Plan, plan
 from clustering.report.signals import format_count
 from clustering.simulation import SimulationSettings, simulate
 from embedder import LogError, default_cache_dir, load_encoder
@@ -191,8 +191,20 @@ def test_costs_measured_here_come_before_the_packaged(
     assert load_costs().measured == "1999-12-31"
 
 
-def test_the_working_folder_holds_texts_three_times_and_every_request() -> None:
-    assert working_bytes(SIZE) == 3 * 2e7 + 60 * 2e5
+@pytest.mark.parametrize("n_requests", [2_000, 10_000])
+def test_the_working_folder_is_as_large_as_planned(tmp_path: Path, n_requests: int) -> None:
+    log, held = tmp_path / "log.parquet", []
+    simulate(SimulationSettings(n_requests=n_requests), seed=5).requests.write_parquet(log)
+
+    def look(stage: Stage) -> None:
+        if stage.name == "report" and not stage.ended:
+            files = (tmp_path / "run.partial" / "stages").rglob("*")
+            held.append(sum(path.stat().st_size for path in files if path.is_file()))
+
+    planned = dict(plan(log).disk)["working folder"]
+    run(log, tmp_path / "run", progress=look)
+    assert len(held) == 1
+    assert 0.5 < planned / held[0] < 2
 
 
 def test_the_memory_of_shingle_tables_ends_at_their_bound() -> None:
