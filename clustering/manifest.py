@@ -21,7 +21,8 @@ from embedder import Corpus, Encoder
 RECIPE = 2  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
-_INDIFFERENT = ("columns", "force", "registry", "threads")  # say where things lie or how the run is done
+# Say where things lie, what is refused or how the run is done.
+_INDIFFERENT = ("columns", "force", "max_rejected_share", "registry", "threads")
 _CHUNK = 65_536  # rows hashed at a time
 
 

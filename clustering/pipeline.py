@@ -172,7 +172,8 @@ def _read(paths: Sequence[str | Path], settings: RunSettings, clock: Clock) -> C
         n_rows += rows
         clock.tell("read logs", n_rows, unit="rows")
 
-    return build_corpus(paths, columns=dict(settings.columns), on_batch=count)
+    share = settings.max_rejected_share
+    return build_corpus(paths, columns=dict(settings.columns), max_rejected_share=share, on_batch=count)
 
 
 def _write_tables(work: _Work) -> None:

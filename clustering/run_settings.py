@@ -23,6 +23,8 @@ class RunSettings:
         Pairs (name, path): where a column is, when its name is another.
     registry
         File of known-benign templates, beside the packaged ones; see ``clustering.registry``.
+    max_rejected_share
+        Share of bad records, in [0, 1], above which the logs are refused.
     force
         Replace a run directory that is there.
 
@@ -38,6 +40,7 @@ class RunSettings:
     threads: int | None = None
     columns: tuple[tuple[str, str], ...] = ()
     registry: str | None = None
+    max_rejected_share: float = 0.5
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -47,3 +50,5 @@ class RunSettings:
             raise ValueError(f"seed={self.seed}: give 0 or more")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads={self.threads}: give at least 1, or None")
+        if not 0 <= self.max_rejected_share <= 1:
+            raise ValueError(f"max_rejected_share={self.max_rejected_share}: give a share from 0 to 1")

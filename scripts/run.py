@@ -49,6 +49,16 @@ Registry = Annotated[
         show_default=False,
     ),
 ]
+MaxRejected = Annotated[
+    float,
+    typer.Option(
+        "--max-rejected",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Share of bad records above which the logs are refused.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run directory of other settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -64,6 +74,7 @@ def run_command(
     seed: Seed = 0,
     threads: Threads = None,
     registry: Registry = None,
+    max_rejected: MaxRejected = 0.5,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,6 +93,7 @@ def run_command(
         threads=threads,
         columns=columns,
         registry=registry,
+        max_rejected_share=max_rejected,
         force=force,
     )
     with stage_bars() as progress:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from json import JSONDecodeError
 from types import NoneType
 
-import orjson
 import polars as pl
 
-from embedder.reading.messages import content_text, messages_from_objects
+from embedder.reading.messages import content_text, load_json, messages_from_objects
 from embedder.reading.records import (
     BATCH_BYTES,
     ID_COLUMNS,
@@ -86,12 +86,12 @@ def _batches(stream: io.BufferedReader, batch_rows: int) -> Iterator[tuple[list[
             kept = None
         elif line.isspace() or not line:
             continue
+        if rows and (len(rows) >= batch_rows or size + len(line) > BATCH_BYTES):
+            yield rows, lines
+            rows, lines, size = [], [], 0
         rows.append(number)
         lines.append(kept)
         size += len(line)
-        if len(rows) >= batch_rows or size >= BATCH_BYTES:
-            yield rows, lines
-            rows, lines, size = [], [], 0
     yield rows, lines
 
 
@@ -106,8 +106,8 @@ def _parse(lines: Sequence[bytes | None]) -> tuple[list[dict[str, object]], list
             reason = _TOO_LONG
         else:
             try:
-                value = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
+                value = load_json(line)
+            except JSONDecodeError as error:
                 reason = f"not valid JSON: {error.msg}"
         if isinstance(value, dict):
             objects.append(value)
