@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 from polars.testing import assert_frame_equal
@@ -31,29 +30,29 @@ Read = tuple[pl.DataFrame, pl.DataFrame]
 def check_file(path: Path, *, columns: dict[str, str] | None = None) -> bool:
     """Read a file in small and in large batches; whether it could be read.
 
-    Only ``LogError`` may escape the readers, one line without the file's text; else each record is accepted or
-    rejected once, and batches do not matter.
+    Only ``LogError`` may escape the readers, one line; else each record is accepted or rejected once, and
+    batches do not matter.
     """
     found: list[Read] = []
     for batch_rows in _ROWS:
+        said = ""
         try:
             found.append(_read(path, columns, batch_rows))
         except LogError as error:
-            assert "\n" not in str(error).removeprefix(str(path))
-            assert len(str(error)) < 2_000
-    if not found:
-        return False
+            said = str(error).removeprefix(str(path))
+        assert "\n" not in said
+        assert len(said) < 2_000
     for accepted, rejected in found:
         n_records = _n_records(path)
         assert n_records is None or accepted.height + rejected.height == n_records
         assert rejected["row"].is_unique().all()
-        assert not rejected["row"].is_empty() or rejected.height == 0
         assert rejected["reason"].null_count() == 0
         assert (rejected["reason"].str.len_bytes() < 200).all()
         assert accepted["prompt"].null_count() == accepted["account_id"].null_count() == 0
-    for one, other in zip(found[0], found[-1], strict=True):
-        assert_frame_equal(one, other)
-    return True
+    if len(found) == len(_ROWS):
+        for one, other in zip(*found, strict=True):
+            assert_frame_equal(one, other)
+    return len(found) > 0
 
 
 def _read(path: Path, columns: dict[str, str] | None, batch_rows: int) -> Read:

@@ -1,12 +1,12 @@
 """How much a file may grow when it is read: a small file that holds gigabytes is refused early.
 
-A file is refused once it has given more than ``LEAST_BYTES`` and more than ``MOST_TIMES`` its size on disk, or
-more than ``LEAST_RECORDS`` records and ``RECORDS_PER_BYTE`` for each of its bytes: a line break repeated a
+A file is refused once it has given more than ``LEAST_BYTES`` and more than ``MOST_TIMES`` its size on disk,
+or more than ``LEAST_RECORDS`` and more than ``RECORDS_PER_BYTE`` of its size: a line break that is repeated a
 billion times is as much of a bomb as a letter.
 
 Lines of nothing but one prompt and an account compress 100 times, to a byte and a half each. An agent's log,
-the same system prompt of 60 kB in every line, was compressed 700 times by zstd (twice by gzip, which looks back
-32 kB): hence two limits.
+the same system prompt of 60 kB in every line, was compressed 700 times by zstd (twice by gzip, which looks
+back 32 kB): hence two limits.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ def read_jsonl(source: Source, columns: ColumnMap, *, batch_rows: int) -> Iterat
                 _check_columns(source.path, objects, getters=getters, columns=columns)
                 first = False
             here = log.raw.tell()
-            yield _raw_batch(rows, reasons, objects=objects, getters=getters, bytes_read=here - position)
+            batch = _raw_batch(rows, reasons, objects=objects, getters=getters, bytes_read=here - position)
+            del objects, lines  # or the next batch's lie in memory beside them
+            yield batch
             position = here
 
 

@@ -39,13 +39,13 @@ def load_json(text: str | bytes) -> object:
     Raises
     ------
     json.JSONDecodeError
-        It is none, is nested too deep, or is large and of more than ``MAX_PARTS`` lists and objects, each of
-        which costs thirty times its two characters in memory.
+        It is none, is nested too deep, or seems to hold more than ``MAX_PARTS`` values, each of which may
+        cost thirty times its two characters in memory.
     """
     if len(text) > MAX_PARTS:
-        signs = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+        signs = ("[", "{", ",") if isinstance(text, str) else (b"[", b"{", b",")
         if sum(map(text.count, signs)) > MAX_PARTS:  # type: ignore[arg-type]
-            raise JSONDecodeError(f"more than {MAX_PARTS:,} lists and objects", "", 0)
+            raise JSONDecodeError(f"more than {MAX_PARTS:,} values", "", 0)
     return orjson.loads(text)
 
 

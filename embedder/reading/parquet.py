@@ -18,7 +18,14 @@ import pyarrow.parquet
 
 from embedder.reading.inflation import refuse_inflated
 from embedder.reading.messages import messages_from_column
-from embedder.reading.records import BATCH_BYTES, ColumnMap, LogError, RawBatch, require_columns
+from embedder.reading.records import (
+    BATCH_BYTES,
+    MAX_RECORD_BYTES,
+    ColumnMap,
+    LogError,
+    RawBatch,
+    require_columns,
+)
 from embedder.reading.sources import Source
 
 # Arrow ships no types.
@@ -100,33 +107,22 @@ def _batches(
 ) -> Iterator[RawBatch]:
     wanted = sorted({".".join(place) for place in places.values()})
     total, row, position = max(1, file.metadata.num_rows), 0, 0
-    n_bytes, n_records = _claimed(file.metadata, wanted)
-    refuse_inflated(source.path, source.size, "parquet", n_bytes=n_bytes, n_records=n_records)
+    groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
+    refuse_inflated(
+        source.path,
+        source.size,
+        "parquet",
+        n_bytes=sum(max(0, group.total_byte_size) for group in groups),
+        n_records=sum(max(0, group.num_rows) for group in groups),
+    )
     for batch in _joined(file, wanted, batch_rows=batch_rows, source=source):
         here = source.size * min(row + batch.num_rows, total) // total
         yield _raw_batch(batch, places, first=row + 1, bytes_read=here - position)
         row, position = row + batch.num_rows, here
+    if row != file.metadata.num_rows:
+        raise pa.ArrowInvalid(f"{row:,} rows where it says {file.metadata.num_rows:,}")
     none = pl.Series("reason", [], dtype=pl.String)
     yield RawBatch(pl.Series("row", [], dtype=pl.Int64), none, {}, None, source.size - position)
-
-
-def _claimed(metadata: Any, wanted: list[str]) -> tuple[int, int]:
-    """Bytes of the wanted columns, and rows or list elements, as the file says before any of them is read."""
-    n_bytes = n_records = 0
-    for group in range(metadata.num_row_groups):
-        meta = metadata.row_group(group)
-        chunks = _chunks(meta, wanted)
-        n_bytes += sum(max(0, chunk.total_uncompressed_size) for chunk in chunks)
-        n_records += max(0, meta.num_rows, *(chunk.num_values for chunk in chunks))
-    return n_bytes, n_records
-
-
-def _chunks(group: Any, wanted: list[str]) -> list[Any]:
-    """Column chunks of a row group that reading `wanted` will decode."""
-    chunks = [group.column(i) for i in range(group.num_columns)]
-    return [
-        chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in wanted)
-    ]
 
 
 def _joined(file: Any, wanted: list[str], *, batch_rows: int, source: Source) -> Iterator[Any]:
@@ -151,33 +147,44 @@ def _joined(file: Any, wanted: list[str], *, batch_rows: int, source: Source) ->
 
 
 def _rows_at_once(file: Any, source: Source, *, group: int, wanted: list[str]) -> int:
-    """Rows of a row group that surely take no more than about ``BATCH_BYTES``, were they its longest."""
+    """Rows of a row group that take no more than about ``BATCH_BYTES``, even if each has the longest text.
+
+    Nothing is asked of the metadata of single columns: where they are corrupt, Arrow ends the process.
+    """
     meta = file.metadata.row_group(group)
-    n_rows = max(1, meta.num_rows)
-    per_row = max(1, meta.total_byte_size // n_rows)
-    for chunk in _chunks(meta, wanted):
-        if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
-            longest = _longest(source, group, chunk.path_in_schema)
-            per_row = max(per_row, longest * max(1, chunk.num_values // n_rows))
-    return int(max(1, min(_PIECE_ROWS, BATCH_BYTES // per_row)))
+    rows: int = max(1, min(_PIECE_ROWS, BATCH_BYTES // max(1, meta.total_byte_size // max(1, meta.num_rows))))
+    texts = [
+        column.path
+        for column in map(file.schema.column, range(len(file.schema)))
+        if column.physical_type == "BYTE_ARRAY"
+        and any(f"{column.path}.".startswith(f"{name}.") for name in wanted)
+    ]
+    for text in texts:
+        rows = max(1, min(rows, BATCH_BYTES // _longest(source, group, text, rows=rows)))
+    return rows
 
 
-def _longest(source: Source, group: int, column: str) -> int:
-    """Bytes of the longest text of a dictionary, read without putting the texts into their rows."""
+def _longest(source: Source, group: int, column: str, *, rows: int) -> int:
+    """Bytes that a row's texts in a column may come to, judged by its dictionary; at least 1.
+
+    Read as a dictionary, so that the texts are not put into their rows: were one of them huge, that would
+    take a thousand times as much.
+    """
     with Path(source.path).open("rb") as raw, pq.ParquetFile(raw, read_dictionary=[column]) as file:
-        for batch in file.iter_batches(batch_size=_PIECE_ROWS, row_groups=[group], columns=[column]):
+        for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=[column]):
             array = batch.column(0)
-            while not pa.types.is_dictionary(array.type):
-                if pa.types.is_struct(array.type):
-                    array = array.field(0)
-                elif pa.types.is_nested(array.type):
-                    array = array.values
-                else:
-                    return 0
-            lengths = pa.compute.max(pa.compute.binary_length(array.dictionary)).as_py()
-            if lengths is not None:
-                return int(lengths)
-    return 0
+            while pa.types.is_nested(array.type):
+                array = array.field(0) if pa.types.is_struct(array.type) else array.values
+            if not pa.types.is_dictionary(array.type):
+                return 1
+            longest = pa.compute.max(pa.compute.binary_length(array.dictionary)).as_py()
+            if longest is not None and longest > MAX_RECORD_BYTES:
+                raise LogError(
+                    f"{source.path}: column {column!r} repeats a text of {longest >> 20:,} MiB; leave it out"
+                )
+            if longest is not None:
+                return max(1, int(longest) * max(1, len(array) // batch.num_rows))
+    return 1
 
 
 def _raw_batch(batch: Any, places: dict[str, tuple[str, ...]], *, first: int, bytes_read: int) -> RawBatch:
