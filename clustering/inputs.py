@@ -82,6 +82,7 @@ def read_corpus(
         columns=dict(settings.columns),
         redact=settings.redact,
         account_key=key,
+        max_rejected_share=settings.max_rejected_share,
         since=settings.since,
         until=settings.until,
         on_batch=on_batch,

@@ -22,8 +22,18 @@ from embedder import Corpus, Encoder, load_account_key
 RECIPE = 2  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
-# They say where things lie, how the run is done, or which requests: the requests speak for themselves.
-_INDIFFERENT = ("account_key", "columns", "force", "registry", "since", "threads", "until")
+# They say where things lie, what is refused, how the run is done, or which requests: those speak for
+# themselves.
+_INDIFFERENT = (
+    "account_key",
+    "columns",
+    "force",
+    "max_rejected_share",
+    "registry",
+    "since",
+    "threads",
+    "until",
+)
 _CHUNK = 65_536  # rows hashed at a time
 
 

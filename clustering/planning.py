@@ -45,7 +45,6 @@ from embedder import (
     within_period,
 )
 
-MAX_REJECTED_SHARE = 0.5  # above it a run refuses the logs, as ``build_corpus`` does by default
 _DISTILLING = 30.0  # seconds, on the machine of the packaged costs
 _STATIC_DIM = 256
 _N_TIMED = 48  # texts that an encoder is timed on

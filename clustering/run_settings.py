@@ -32,6 +32,8 @@ class RunSettings:
         Put placeholders for personal data and secrets before anything is compared or written.
     account_key
         File of a key that accounts, organisations and sessions are hashed with, likewise.
+    max_rejected_share
+        Share of bad records, in [0, 1], above which the logs are refused.
     force
         Replace a run directory that is there.
 
@@ -51,6 +53,7 @@ class RunSettings:
     registry: str | None = None
     redact: bool = False
     account_key: str | None = None
+    max_rejected_share: float = 0.5
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -60,6 +63,8 @@ class RunSettings:
             raise ValueError(f"seed={self.seed}: give 0 or more")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads={self.threads}: give at least 1, or None")
+        if not 0 <= self.max_rejected_share <= 1:
+            raise ValueError(f"max_rejected_share={self.max_rejected_share}: give a share from 0 to 1")
         if self.since is not None and self.until is not None and _utc(self.since) >= _utc(self.until):
             raise ValueError(f"since={self.since}: not before until={self.until}; nothing lies between them")
 

@@ -80,6 +80,12 @@ def _whole(_path: Path, _name: str, value: Any) -> int:
     return value
 
 
+def _number(_path: Path, _name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return float(value)
+
+
 def _flag(_path: Path, _name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError
@@ -118,5 +124,6 @@ _KINDS: dict[str, tuple[str, Callable[[Path, str, Any], Any]]] = {
     "columns": ("a table of texts", _columns),
     "registry": ("a path in quotes", _file),
     "redact": ("true or false", _flag),
+    "max_rejected_share": ("a number", _number),
     "account_key": ("a path in quotes", _file),
 }

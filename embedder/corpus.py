@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,8 @@ from embedder.redaction import redacted
 from embedder.requests import account_tables, identify
 
 _SHOWN_REASONS = 3
+# Bad records that are kept in any case; beyond them a log that is too bad so far is not read to its end.
+_MANY_REJECTED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def build_corpus(
     columns
         Canonical name to the log's name, e.g. ``{"prompt": "body.text"}``.
     max_rejected_share
-        Share of bad records, in [0, 1], above which the log as a whole is refused.
+        Share of bad records, in [0, 1], above which the log as a whole is refused: at its end, or as soon as
+        more than a million are bad and more than this share of those read.
     since, until
         Keep requests at ``since`` or later, and before ``until``; naive times are UTC.
     redact
@@ -138,13 +142,16 @@ def build_corpus(
     texts = DistinctTexts()
     parts: list[pl.DataFrame] = []
     rejected: list[pl.DataFrame] = [REJECTED.to_frame()]
+    n_read = n_bad = n_outside = 0
     counts = {source.path: (source.size, 0, 0) for source in find_sources(paths)}
-    n_outside = 0
     for batch in _batches(paths, columns, redact=redact):
         size, n_rows, n_rejected = counts[batch.file]
         here = batch.accepted.height + batch.rejected.height
         counts[batch.file] = (size, n_rows + here, n_rejected + batch.rejected.height)
         rejected.append(batch.rejected)
+        n_read, n_bad = n_read + here, n_bad + batch.rejected.height
+        if n_bad > max(_MANY_REJECTED, max_rejected_share * n_read):
+            _refuse_bad_rows(pl.concat(rejected), n_read, max_rejected_share, so_far=" so far")
         kept = within_period(batch.accepted, since, until)
         n_outside += batch.accepted.height - kept.height
         if kept.height:
@@ -235,17 +242,27 @@ def _refuse_bad_logs(
     files: tuple[FileRecord, ...], rejected: pl.DataFrame, *, max_rejected_share: float, n_outside: int
 ) -> None:
     n_rows, n_bad = sum(file.n_rows for file in files), rejected.height
-    first = rejected.unique("reason", keep="first", maintain_order=True).head(_SHOWN_REASONS)
-    shown = "; ".join(f"{file} row {row}: {reason}" for file, row, reason in first.iter_rows())
     if n_rows and n_bad / n_rows > max_rejected_share:
-        raise LogError(
-            f"{n_bad:,} of {n_rows:,} records are bad, more than max_rejected_share = {max_rejected_share:g} "
-            f"allows; mend the log or the column mapping: {shown}"
-        )
+        _refuse_bad_rows(rejected, n_rows, max_rejected_share)
     if n_rows - n_bad - n_outside == 0:
         where = files[0].path if len(files) == 1 else f"{len(files):,} files from {files[0].path} on"
-        why = f": {shown}" if n_bad else ""
+        why = f": {_shown_reasons(rejected)}" if n_bad else ""
         outside = f"; {n_outside:,} lie outside since/until" if n_outside else ""
         raise LogError(
             f"{where}: no usable record among {n_rows:,}{outside}; check the log and the columns{why}"
         )
+
+
+def _refuse_bad_rows(
+    rejected: pl.DataFrame, n_rows: int, max_rejected_share: float, *, so_far: str = ""
+) -> NoReturn:
+    raise LogError(
+        f"{rejected.height:,} of {n_rows:,} records{so_far} are bad, more than max_rejected_share = "
+        f"{max_rejected_share:g} (--max-rejected) allows; mend the log or the column mapping: "
+        f"{_shown_reasons(rejected)}"
+    )
+
+
+def _shown_reasons(rejected: pl.DataFrame) -> str:
+    first = rejected.unique("reason", keep="first", maintain_order=True).head(_SHOWN_REASONS)
+    return "; ".join(f"{file} row {row}: {reason}" for file, row, reason in first.iter_rows())

@@ -26,7 +26,7 @@ def print_plan(logs: list[str], out: Path, settings: RunSettings, *, as_json: bo
     for row in plan_rows(made):
         shown.add_row(*row)
     screen.print(shown)
-    screen.print(_remark(made), soft_wrap=True)
+    screen.print(_remark(made, settings), soft_wrap=True)
 
 
 def plan_json(made: Plan) -> dict[str, object]:
@@ -79,12 +79,10 @@ def in_bytes(size: float) -> str:
     return f"{size / 1024:,.0f} KiB"
 
 
-def _remark(made: Plan) -> str:
-    from clustering.planning import MAX_REJECTED_SHARE
-
+def _remark(made: Plan, settings: RunSettings) -> str:
     refused = (
-        " A run refuses logs of which more than half of the rows cannot be used."
-        if made.rejected_share > MAX_REJECTED_SHARE
+        " A run refuses logs of which more rows than --max-rejected cannot be used."
+        if made.rejected_share > settings.max_rejected_share
         else ""
     )
     return (

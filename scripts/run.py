@@ -88,6 +88,17 @@ AccountKey = Annotated[
         show_default=False,
     ),
 ]
+MaxRejected = Annotated[
+    float | None,
+    typer.Option(
+        "--max-rejected",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Share of bad records above which the logs are refused.",
+        show_default="0.5",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run directory of other settings.")]
 PlanOnly = Annotated[
     bool, typer.Option("--plan", help="Say what the run would read, take and need, and do nothing.")
@@ -111,6 +122,7 @@ def run_command(
     registry: Registry = None,
     redact: Redact = None,
     account_key: AccountKey = None,
+    max_rejected: MaxRejected = None,
     force: Force = False,
     plan: PlanOnly = False,
     as_json: AsJson = False,
@@ -132,6 +144,7 @@ def run_command(
         registry=registry,
         redact=redact,
         account_key=account_key,
+        max_rejected_share=max_rejected,
         force=force,
     )
     from clustering import run

@@ -25,6 +25,7 @@ since = 2026-04-01
 until = "2026-04-08T12:00:00+02:00"
 registry = "known/ours.toml"
 redact = true
+max_rejected_share = 0.25
 account_key = "/keys/accounts"
 [columns]
 prompt = "body.text"
@@ -70,6 +71,7 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
         ("min_family = '3'", "min_family = '3' is not a whole number"),
         ("min_family = true", "min_family = True is not a whole number"),
         ("seed = 1.5", "seed = 1.5 is not a whole number"),
+        ("max_rejected_share = true", "max_rejected_share = True is not a number"),
         ("redact = 1", "redact = 1 is not true or false"),
         ("encoder = 1", "encoder = 1 is not a text"),
         ("since = 12", "since = 12 is not a time"),

@@ -2,8 +2,9 @@
 
 Contract
 --------
-- Bounded memory: a batch ends at ``batch_rows`` rows or about 64 MiB of text, whichever comes first. No
-  Python object per request outlives its batch.
+- Bounded memory: a batch ends at ``batch_rows`` rows or about 16 MiB of text (one record
+  may be larger), whichever comes first. No Python object per request outlives its batch. A small file that
+  holds gigabytes is refused early; see ``inflation``.
 - Whatever a row holds, it is either accepted or rejected with its file, number and reason; only a log that
   cannot be used as a whole raises, always ``LogError``, one line that names the file or column and the
   remedy.

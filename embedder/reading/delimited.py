@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,9 @@ from embedder.reading.records import (
 from embedder.reading.sources import Source, open_log
 
 _NOT_UTF8 = "not valid UTF-8"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+#: Fields of a record at most; each costs memory of its own, however short it is.
+MAX_FIELDS = 1 << 20
 
 
 def read_csv(source: Source, columns: ColumnMap, *, batch_rows: int) -> Iterator[RawBatch]:
@@ -50,12 +54,45 @@ def read_csv(source: Source, columns: ColumnMap, *, batch_rows: int) -> Iterator
     with open_log(source) as log:
         # Bytes that are no UTF-8 travel as lone surrogates, so that only their row is lost.
         text = io.TextIOWrapper(log.bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        reader = csv.reader(iter(lambda: text.readline(MAX_RECORD_BYTES), ""), strict=True)
+        lines = _Lines(text)
+        reader = csv.reader(lines, strict=True)
         places, width = _header(source.path, reader, columns)
-        for rows, records, reasons in _batches(reader, width, batch_rows):
+        records = _records(lines, reader, places=list(places.values()), width=width)
+        for batch in _batches(records, batch_rows):
             here = log.raw.tell()
-            yield _raw_batch(rows, records, reasons=reasons, places=places, bytes_read=here - position)
+            yield _raw_batch(batch, list(places), bytes_read=here - position)
             position = here
+
+
+class _Lines:
+    """Lines for the csv module, which itself would build a record of any size: quoted fields span lines.
+
+    What is too large raises ``csv.Error`` and is gone; the next record begins with the next line.
+    """
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._size = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_RECORD_BYTES)
+        if not line:
+            raise StopIteration
+        self._size += len(line)
+        if len(line) == MAX_RECORD_BYTES and line[-1] not in "\r\n":
+            while (rest := self._text.readline(1 << 20)) and rest[-1] not in "\r\n":
+                pass
+        if self._size >= MAX_RECORD_BYTES:
+            raise csv.Error(f"longer than {MAX_RECORD_BYTES:,} characters; is a quote left open?")
+        if len(line) > MAX_FIELDS and line.count(",") > MAX_FIELDS:
+            raise csv.Error(f"more than {MAX_FIELDS:,} fields")
+        return line
+
+    def begin_record(self) -> None:
+        self._size = 0
 
 
 @contextmanager
@@ -77,6 +114,9 @@ def _header(file: str, reader: Iterator[list[str]], columns: ColumnMap) -> tuple
         raise LogError(f"{file}: the header is not CSV ({error}); re-export it") from error
     if not names:
         return {}, 0
+    other = next((sign for sign in ";\t|" if len(names) == 1 and sign in names[0]), None)
+    if other is not None:
+        raise LogError(f"{file}: the header has {other!r} where commas should be; re-export it with commas")
     places = {name: names.index(path) for name, path in columns.paths.items() if path in names}
     twice = next((path for path in columns.paths.values() if names.count(path) > 1), None)
     if twice is not None:
@@ -85,59 +125,63 @@ def _header(file: str, reader: Iterator[list[str]], columns: ColumnMap) -> tuple
     return places, len(names)
 
 
+def _records(
+    lines: _Lines, reader: Iterator[list[str]], *, places: list[int], width: int
+) -> Iterator[tuple[list[str | None], str | None]]:
+    """The wanted fields of each record, nulls where there is a reason, and the reason."""
+    nothing: list[str | None] = [None] * len(places)
+    while True:
+        lines.begin_record()
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield nothing, f"not valid CSV: {error}"
+            continue
+        if not record:
+            continue
+        if len(record) != width:
+            yield nothing, f"{len(record):,} fields where the header has {width:,}"
+            continue
+        yield [record[place] for place in places], None
+
+
 def _batches(
-    reader: Iterator[list[str]], width: int, batch_rows: int
-) -> Iterator[tuple[list[int], list[list[str]], list[str | None]]]:
-    """Row numbers, records (of ``width`` fields, empty where there is a reason) and reasons."""
+    records: Iterator[tuple[list[str | None], str | None]], batch_rows: int
+) -> Iterator[tuple[list[int], list[list[str | None]], list[str | None]]]:
+    """Row numbers, records and reasons."""
     number, ended = 0, False
     while not ended:
-        rows: list[int] = []
-        records: list[list[str]] = []
+        batch: list[list[str | None]] = []
         reasons: list[str | None] = []
         size = 0
         with _wide_fields():
-            while len(rows) < batch_rows and size < BATCH_BYTES:
-                reason = None
-                try:
-                    record = next(reader)
-                except StopIteration:
+            while len(batch) < batch_rows and size < BATCH_BYTES:
+                record, reason = next(records, (None, None))
+                if record is None:
                     ended = True
                     break
-                except csv.Error as error:
-                    record, reason = [""], f"not valid CSV: {error}" + _hint(error)
-                if not record:
-                    continue
-                number += 1
-                if reason is None and len(record) != width:
-                    reason = f"{len(record)} fields where the header has {width}"
-                size += sum(map(len, record))
-                rows.append(number)
-                records.append(record if reason is None else [""] * width)
+                size += sum(len(value) for value in record if value)
+                batch.append(record)
                 reasons.append(reason)
-        if rows or ended:
-            yield rows, records, reasons
-
-
-def _hint(error: csv.Error) -> str:
-    return " (is a quote left open?)" if "field limit" in str(error) else ""
+        if batch or ended:
+            yield list(range(number + 1, number + 1 + len(batch))), batch, reasons
+        number += len(batch)
 
 
 def _raw_batch(
-    rows: list[int],
-    records: list[list[str]],
-    *,
-    reasons: list[str | None],
-    places: dict[str, int],
-    bytes_read: int,
+    batch: tuple[list[int], list[list[str | None]], list[str | None]], names: list[str], *, bytes_read: int
 ) -> RawBatch:
+    rows, records, reasons = batch
     columns: dict[str, pl.Series] = {}
-    for name, place in places.items():
-        values: list[str | None] = [record[place] for record in records]
+    for place, name in enumerate(names):
+        values = [record[place] for record in records]
         try:
             columns[name] = pl.Series(name, values, dtype=pl.String)
         except UnicodeEncodeError:
             for i, value in enumerate(values):
-                if value is not None and any("\ud800" <= char <= "\udfff" for char in value):
+                if value is not None and _SURROGATE.search(value):
                     values[i], reasons[i] = None, reasons[i] or _NOT_UTF8
             columns[name] = pl.Series(name, values, dtype=pl.String)
     messages = columns.pop("messages", None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from json import JSONDecodeError
 from types import NoneType
 
-import orjson
 import polars as pl
 
-from embedder.reading.messages import content_text, messages_from_objects
+from embedder.reading.messages import content_text, load_json, messages_from_objects
 from embedder.reading.records import (
     BATCH_BYTES,
     ID_COLUMNS,
@@ -59,7 +59,9 @@ def read_jsonl(source: Source, columns: ColumnMap, *, batch_rows: int) -> Iterat
                 _check_columns(source.path, objects, getters=getters, columns=columns)
                 first = False
             here = log.raw.tell()
-            yield _raw_batch(rows, reasons, objects=objects, getters=getters, bytes_read=here - position)
+            batch = _raw_batch(rows, reasons, objects=objects, getters=getters, bytes_read=here - position)
+            del objects, lines  # or the next batch's lie in memory beside them
+            yield batch
             position = here
 
 
@@ -86,12 +88,12 @@ def _batches(stream: io.BufferedReader, batch_rows: int) -> Iterator[tuple[list[
             kept = None
         elif line.isspace() or not line:
             continue
+        if rows and (len(rows) >= batch_rows or size + len(line) > BATCH_BYTES):
+            yield rows, lines
+            rows, lines, size = [], [], 0
         rows.append(number)
         lines.append(kept)
         size += len(line)
-        if len(rows) >= batch_rows or size >= BATCH_BYTES:
-            yield rows, lines
-            rows, lines, size = [], [], 0
     yield rows, lines
 
 
@@ -106,8 +108,8 @@ def _parse(lines: Sequence[bytes | None]) -> tuple[list[dict[str, object]], list
             reason = _TOO_LONG
         else:
             try:
-                value = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
+                value = load_json(line)
+            except JSONDecodeError as error:
                 reason = f"not valid JSON: {error.msg}"
         if isinstance(value, dict):
             objects.append(value)

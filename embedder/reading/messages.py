@@ -14,6 +14,7 @@ The same rules whether the messages come as Python objects (JSONL), as JSON text
 from __future__ import annotations
 
 from collections.abc import Iterable
+from json import JSONDecodeError
 
 import orjson
 import polars as pl
@@ -23,12 +24,29 @@ from embedder.reading.conversations import ANSWERS, CONVERSATION, QUESTIONS, con
 NOT_A_LIST = "messages is not a list of {role, content}"
 NOT_JSON = "messages is not valid JSON"
 NO_USER_TEXT = "messages hold no user text"
+MAX_PARTS = 1 << 22
 _SAID = {"system_prompt": pl.String(), "prompt": pl.String(), "reason": pl.String()}
 SCHEMA = pl.Schema({**_SAID, **CONVERSATION})
 _SYSTEM_ROLES = ("system", "developer")
 _TURN = pl.Schema({"i": pl.UInt32, "is_answer": pl.Boolean, "text": pl.String})
 
 Turn = tuple[int, bool, str]
+
+
+def load_json(text: str | bytes) -> object:
+    """The value of a JSON text.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        It is none, is nested too deep, or seems to hold more than ``MAX_PARTS`` values, each of which may
+        cost thirty times its two characters in memory.
+    """
+    if len(text) > MAX_PARTS:
+        signs = ("[", "{", ",") if isinstance(text, str) else (b"[", b"{", b",")
+        if sum(map(text.count, signs)) > MAX_PARTS:  # type: ignore[arg-type]
+            raise JSONDecodeError(f"more than {MAX_PARTS:,} values", "", 0)
+    return orjson.loads(text)
 
 
 def content_text(content: object) -> str:
@@ -67,8 +85,8 @@ def split_messages(messages: object, i: int = 0) -> tuple[tuple[str | None, ...]
         if not messages.strip():
             return (None, None, None), []
         try:
-            messages = orjson.loads(messages)
-        except orjson.JSONDecodeError:
+            messages = load_json(messages)
+        except JSONDecodeError:
             return (None, None, NOT_JSON), []
     if messages is None:
         return (None, None, None), []

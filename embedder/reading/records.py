@@ -6,6 +6,7 @@ Everything in between is columnar: no Python object per request outlives its bat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,10 +42,15 @@ LOG_COLUMNS = (*_BROUGHT.names(), "messages")
 TEXT_COLUMNS = ("prompt", "system_prompt")
 ID_COLUMNS = ("request_id", "account_id", "org_id", "model", "session_id")
 
-#: A batch ends after this many bytes of text even when it has fewer rows than asked for.
-BATCH_BYTES = 64 << 20
+#: A batch ends after this many bytes of text even when it has fewer rows than asked for: hostile JSON becomes
+#: thirty times as large in memory.
+BATCH_BYTES = 16 << 20
 #: A JSON line, a CSV line or a CSV field longer than this is a rejected row; it bounds what one row can cost.
 MAX_RECORD_BYTES = 64 << 20
+
+# Up to three words: more is a sentence.
+_NAME = re.compile(r"\s?[\w.$@/:-]{1,40}(?: [\w.$@/:-]{1,20}){0,2}\s?")
+_SHOWN_NAMES = 20
 
 
 class LogError(ValueError):
@@ -164,11 +170,10 @@ def require_columns(file: str, found: set[str], *, there: list[str], columns: Co
     if not missing:
         return
     name, path = missing[0], columns.paths[missing[0]]
-    shown = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
     what = f"column {path!r}" + (f" (mapped to {name!r})" if path != name else "")
     or_messages = " (or 'messages')" if name == "prompt" and path == name else ""
     raise LogError(
-        f"{file}: {what}{or_messages} is missing; the file has: {shown or 'no columns'}; "
+        f"{file}: {what}{or_messages} is missing; the file has: {_shown(there)}; "
         f"map the right one with columns={{{name!r}: …}} (--column {name}=NAME)"
     )
 
@@ -185,3 +190,15 @@ def require_values(columns: ColumnMap, found: set[str], *, n_rows: int) -> None:
             f"column {columns.paths[name]!r} (mapped to {name!r}) has no value in any of {n_rows:,} records; "
             f"correct the mapping or leave it out"
         )
+
+
+def _shown(names: list[str]) -> str:
+    """Names for a message; where a file has no header they are a record's texts, which nobody should read."""
+    likely = [name for name in names if _NAME.fullmatch(name)]
+    more = len(names) - len(likely[:_SHOWN_NAMES])
+    shown = ", ".join(map(repr, likely[:_SHOWN_NAMES]))
+    if not names:
+        return "no columns"
+    if not likely:
+        return f"nothing that looks like a column's name ({more:,} fields)"
+    return shown + (f" and {more:,} more" if more else "")

@@ -22,7 +22,8 @@ import polars as pl
 from embedder.reading.canonical import canonical_batch
 from embedder.reading.delimited import read_csv
 from embedder.reading.jsonl import read_jsonl
-from embedder.reading.parquet import parquet_rows, read_parquet, sample_parquet
+from embedder.reading.parquet import read_parquet
+from embedder.reading.parquet_sample import parquet_rows, sample_parquet
 from embedder.reading.records import CANONICAL, ColumnMap, RawBatch, column_map, require_values
 from embedder.reading.sources import Source, find_sources
 

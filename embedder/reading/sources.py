@@ -10,6 +10,7 @@ import glob
 import gzip
 import io
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import zstandard
 
+from embedder.reading.inflation import Inflated
 from embedder.reading.records import LogError
 
 _FORMATS = {
@@ -30,8 +32,17 @@ _FORMATS = {
 }
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _KNOWN = ".parquet, .jsonl, .ndjson, .json (a line an object) or .csv, the last four also with .gz or .zst"
-# Small on purpose: what one piece of a hostile zstd file can inflate to is bounded by it.
-_ZSTD_PIECE = 16 << 10
+# Small on purpose: what one piece of a hostile zstd file can inflate to is bounded by it (64 MiB).
+_ZSTD_PIECE = 2 << 10
+# What a text log begins with when it is none.
+_OTHER_KINDS = {
+    b"\xff\xfe": "UTF-16 or UTF-32; re-export it as UTF-8",
+    b"\xfe\xff": "UTF-16 or UTF-32; re-export it as UTF-8",
+    b"\x00\x00\xfe\xff": "UTF-16 or UTF-32; re-export it as UTF-8",
+    b"\x1f\x8b": "gzip; let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "zstd; let its name end in .zst",
+    b"PAR1": "Parquet; let its name end in .parquet",
+}
 
 
 @dataclass(frozen=True)
@@ -80,15 +91,22 @@ def find_sources(paths: str | Path | Sequence[str | Path]) -> list[Source]:
 
 
 def _expand(path: str) -> list[str]:
-    if Path(path).is_dir():
+    try:
+        is_folder = stat.S_ISDIR(Path(path).stat().st_mode) if path else False
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not glob.has_magic(path):
+            raise LogError(f"{path}: no such file or folder; check the path") from error
+    except (OSError, ValueError) as error:  # too long a name, a loop of links, a NUL in it
+        raise LogError(f"{path}: cannot be read ({_why(error)}); check the path") from error
+    else:
+        if not path:
+            raise LogError("paths: an empty path was given; name files, folders or globs")
+        if not is_folder:
+            return [path]
         files = _logs_below(path)
         if not files:
             raise LogError(f"{path}: the folder holds no logs; expected files ending in {_KNOWN}")
         return files
-    if Path(path).exists():
-        return [path]
-    if not glob.has_magic(path):
-        raise LogError(f"{path}: no such file or folder")
     files = []
     for match in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - Path.glob refuses absolute patterns
         files += _logs_below(match) if Path(match).is_dir() else [match] * (_kind(match) is not None)
@@ -123,12 +141,18 @@ def _source(file: str) -> Source:
     if kind is None:
         raise LogError(f"{file}: unknown kind of file; expected a name ending in {_KNOWN}")
     try:
-        size = Path(file).stat().st_size
+        found = Path(file).stat()
     except OSError as error:
         raise LogError(
             f"{file}: cannot be read ({error.strerror}); check the path and its permissions"
         ) from error
-    return Source(file, size, *kind)
+    if not stat.S_ISREG(found.st_mode):  # a pipe would wait for ever
+        raise LogError(f"{file}: a pipe, socket or device, not a file; write the log to a file first")
+    return Source(file, found.st_size, *kind)
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 class _Zstd(io.RawIOBase):
@@ -186,26 +210,28 @@ def open_log(source: Source) -> Iterator[OpenLog]:
     Raises
     ------
     LogError
-        Not readable, UTF-16, or (while the body of the ``with`` reads on) truncated or corrupt.
+        Not readable, of another kind than its name says, or (while the body of the ``with`` reads on)
+        truncated, corrupt or a decompression bomb.
     """
     try:
         with _SippedFile(source.path, most=source.read_ahead) as raw:
-            stream: io.BufferedReader
-            if source.compression == "gzip":
-                stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), source.read_ahead)
-            elif source.compression == "zstd":
-                stream = io.BufferedReader(_Zstd(raw), source.read_ahead)
+            buffered: io.BufferedReader
+            if source.compression is None:
+                buffered = io.BufferedReader(raw, source.read_ahead)
             else:
-                stream = io.BufferedReader(raw, source.read_ahead)
-            if stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise LogError(f"{source.path}: looks like UTF-16; re-export it as UTF-8")
-            yield OpenLog(stream, raw)
+                packed = gzip.GzipFile(fileobj=raw) if source.compression == "gzip" else _Zstd(raw)
+                counted = Inflated(packed, path=source.path, size=source.size, packing=source.compression)
+                buffered = io.BufferedReader(counted, source.read_ahead)
+            start = buffered.peek(4)
+            for mark, kind in _OTHER_KINDS.items():
+                if start.startswith(mark):
+                    raise LogError(f"{source.path}: looks like {kind}")
+            yield OpenLog(buffered, raw)
     except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
         raise LogError(
             f"{source.path}: truncated or corrupt {source.compression} ({error}); re-export it"
         ) from error
     except OSError as error:
-        reason = error.strerror or str(error)
         raise LogError(
-            f"{source.path}: cannot be read ({reason}); check the path and its permissions"
+            f"{source.path}: cannot be read ({_why(error)}); check the path and its permissions"
         ) from error
