@@ -219,6 +219,7 @@ def test_a_table_that_cannot_be_read_is_named(planted: Planted, tmp_path: Path) 
     (tmp_path / "prompts.parquet").write_bytes(b"no table")
     broken = replace(planted.new, path=tmp_path)
     vars(broken)["families"] = planted.new.families
+    vars(broken)["manifest"] = planted.new.manifest
     with pytest.raises(RunError, match=r"prompts\.parquet: not readable .*--force"):
         compare_runs(planted.old, broken)
 
