@@ -216,7 +216,13 @@ def _load(source: str, *, offline: bool) -> Any:
     with _quiet_transformers():
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(source, device="cpu", trust_remote_code=False, local_files_only=offline)
+        return SentenceTransformer(
+            source,
+            device="cpu",
+            trust_remote_code=False,
+            local_files_only=offline,
+            model_kwargs={"use_safetensors": True},  # weights in a pickle are not read
+        )
 
 
 @contextmanager

@@ -132,30 +132,23 @@ def run_command(
     Writes tables (Parquet), manifest.json and report.html to the run directory; prints the first families.
     Stopped half-way, the same command goes on after the last stage that was whole.
     """
-    started = time.monotonic()
-    settings = run_settings(
-        config,
-        column,
-        {"since": since, "until": until},
-        encoder=encoder,
-        min_family=min_family,
-        seed=seed,
-        threads=threads,
-        registry=registry,
-        redact=redact,
-        account_key=account_key,
-        max_rejected_share=max_rejected,
-        force=force,
-    )
-    from clustering import run
-
+    how = {"encoder": encoder, "min_family": min_family, "seed": seed, "threads": threads}
+    what = {"registry": registry, "redact": redact, "account_key": account_key}
+    limits = {"max_rejected_share": max_rejected, "force": force}
+    settings = run_settings(config, column, {"since": since, "until": until}, **how, **what, **limits)
     if plan:
         print_plan(logs, out, settings, as_json=as_json)
         return
+    _run(logs, out, settings, as_json=as_json)
+
+
+def _run(logs: list[str], out: Path, settings: RunSettings, *, as_json: bool) -> None:
+    from clustering import run
+
+    started = time.monotonic()
     with stage_bars() as progress:
         result = run(logs, out, settings=settings, progress=progress)
-    seconds = time.monotonic() - started
-    _print_result(result, seconds, as_json=as_json)
+    _print_result(result, time.monotonic() - started, as_json=as_json)
 
 
 def run_settings(
