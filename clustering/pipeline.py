@@ -7,6 +7,7 @@ others are refused unless ``force``.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -61,6 +62,7 @@ from embedder import (
     Corpus,
     Encoder,
     FileRecord,
+    LogError,
     ShingleTable,
     SpanRule,
     VectorCache,
@@ -244,7 +246,11 @@ def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
 def _make(task: _Task, folder: Path) -> None:
     """Everything that a complete run holds, into the working folder; the manifest last."""
     checkpoints = Checkpoints(folder, command=task.command, clock=task.clock)
-    corpus = checkpoints.stage("read logs", task.read, records=(Corpus, FileRecord))
+    try:
+        corpus = checkpoints.stage("read logs", task.read, records=(Corpus, FileRecord))
+    except LogError:  # nothing to go on with
+        shutil.rmtree(folder)
+        raise
     work = _Work(corpus, task, folder, checkpoints)
     _write_tables(work)
     fingerprints = {

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -53,6 +53,7 @@ def exclusive(out: Path) -> Iterator[None]:
         Another process is at work there, or nothing can be written beside it.
     """
     place = lock_of(out)
+    fresh = [folder for folder in out.parents if not folder.exists()]
     lock = FileLock(place, timeout=0, mode=0o600)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,9 @@ def exclusive(out: Path) -> Iterator[None]:
     finally:
         place.unlink(missing_ok=True)  # first: who waits for the file notices that it is gone
         lock.release()
+        for folder in fresh:  # nearest first; what holds a run now stays
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def check_place(out: Path, *, force: bool) -> None:

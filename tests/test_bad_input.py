@@ -165,7 +165,7 @@ def test_a_log_that_cannot_be_used_is_one_line_that_names_it(tmp_path: Path, kin
     assert message in ended.stderr
     assert path.name in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert not (tmp_path / "out" / "run").exists()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", REJECTED)
