@@ -47,6 +47,7 @@ from clustering.run_directory import (
     exclusive,
     finish_moving,
     going_on,
+    refuse_among_logs,
     resolved,
     run_there,
     work_folder,
@@ -118,6 +119,7 @@ def run(
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
     out, place = Path(out), resolved(Path(out))
     clock = Clock(progress)
+    refuse_among_logs(place, paths)
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
     if settings.account_key is not None:
         load_account_key(settings.account_key)  # likewise

@@ -12,7 +12,7 @@ Functions take ``resolved`` places: a link stays, and its target becomes the run
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,6 +41,18 @@ def resolved(out: Path) -> Path:
         return out.resolve()
     except (OSError, RuntimeError) as error:  # a RuntimeError before Python 3.13
         raise RunError(f"{out}: leads nowhere ({error}); give another --out") from None
+
+
+def refuse_among_logs(out: Path, logs: Sequence[str | Path]) -> None:
+    """Refuse a place in a folder of logs, where a run would read what it writes.
+
+    Raises
+    ------
+    RunError
+        `out` is such a folder or lies in one.
+    """
+    if any(Path(log).is_dir() and Path(log).resolve() in (out, *out.parents) for log in logs):
+        raise RunError(f"{out}: lies among the logs; give an --out beside them")
 
 
 @contextmanager

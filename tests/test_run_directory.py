@@ -195,6 +195,16 @@ def test_a_table_that_is_cut_off_or_missing_is_named(done: Run, name: str) -> No
         getattr(load_run(done.path), name)
 
 
+@pytest.mark.parametrize("inside", ["run", "deeper/run", "."])
+def test_a_place_among_the_logs_is_refused(log: Path, tmp_path: Path, inside: str) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    shutil.copy(log, folder / "requests.parquet")
+    with pytest.raises(RunError, match="lies among the logs"):
+        run(folder, folder / inside)
+    assert [path.name for path in folder.iterdir()] == ["requests.parquet"]
+
+
 def test_an_empty_folder_is_taken(log: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert run(log, tmp_path / "out").families.height

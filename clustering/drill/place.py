@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clustering.drill.results import RESULT
 from clustering.results import RunError
-from clustering.run_directory import partial_of, replaced_of
+from clustering.run_directory import partial_of, refuse_among_logs, replaced_of
 from clustering.run_directory import publish as put_in_place
 from embedder.reading import find_sources
 
@@ -30,9 +30,7 @@ def log_files(logs: Sequence[str | Path], out: Path) -> list[str]:
     RunError
         `out` lies in one of the logs' folders, or holds a log.
     """
-    folders = [Path(log).resolve() for log in logs if Path(log).is_dir()]
-    if any(folder in (out, *out.parents) for folder in folders):
-        raise RunError(f"{out}: lies among the logs; give an --out beside them")
+    refuse_among_logs(out, logs)
     paths = [source.path for source in find_sources(list(logs))]
     for path in paths:
         if {out, partial_of(out)}.intersection(Path(path).resolve().parents):
