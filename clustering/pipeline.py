@@ -58,7 +58,7 @@ from clustering.sender_views import with_sender_families
 from clustering.stages import Clock, Progress
 from clustering.tables import REJECTED
 from clustering.templates import family_templates, templates_frame, templates_of, variants_of
-from clustering.wording import Wording, coverage_columns, read_examples, read_wording
+from clustering.wording import Examples, Wording, coverage_columns, read_examples, read_wording
 from embedder import (
     Corpus,
     Encoder,
@@ -311,11 +311,14 @@ class _Reading:
     observed: Observed
     _last: tuple[NDArray[np.int64], Wording] | None = None
 
+    @cached_property
+    def _examples(self) -> Examples:
+        return read_examples(self.observed.encode)
+
     def of(self, observed: Observed) -> Wording:
         labels = observed.families.labels
         if self._last is None or not np.array_equal(self._last[0], labels):
-            examples = read_examples(observed.encode)
-            self._last = (labels, read_wording(observed, examples))
+            self._last = (labels, read_wording(observed, self._examples))
         return self._last[1]
 
 

@@ -22,6 +22,7 @@ from clustering import checkpoints
 from clustering.durable import is_whole, sync_folder
 from clustering.results import MANIFEST, TABLES, Run, RunError, load_run
 from embedder import default_cache_dir
+from embedder.reading import find_sources
 
 REPORT = "report.html"
 INDEX = "index"
@@ -44,15 +45,22 @@ def resolved(out: Path) -> Path:
 
 
 def refuse_among_logs(out: Path, logs: Sequence[str | Path]) -> None:
-    """Refuse a place in a folder of logs, where a run would read what it writes.
+    """Refuse a place where a run would read what it writes.
 
     Raises
     ------
+    embedder.LogError
+        No log files are there.
     RunError
-        `out` is such a folder or lies in one.
+        `out` lies in one of the logs' folders, or holds a log.
     """
     if any(Path(log).is_dir() and Path(log).resolve() in (out, *out.parents) for log in logs):
         raise RunError(f"{out}: lies among the logs; give an --out beside them")
+    for source in find_sources(list(logs)):
+        if {out, partial_of(out)}.intersection(Path(source.path).resolve().parents):
+            raise RunError(
+                f"{out}: holds what would be read as a log ({source.path}); give an --out beside the logs"
+            )
 
 
 @contextmanager
@@ -160,7 +168,7 @@ def _is_cached(path: Path) -> bool:
 
 
 def work_folder(out: Path) -> Path:
-    """The folder beside the run directory in which the work happens, its owner's alone.
+    """The folder beside the place in which the work happens, its owner's alone, with what was left there.
 
     Raises
     ------

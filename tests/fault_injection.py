@@ -13,8 +13,19 @@ import pytest
 from clustering import Run
 from clustering.results import MANIFEST
 from clustering.run_directory import REPORT
+from clustering.simulation import SimulationSettings, simulate
 
 CALLS = ("fsync", "replace", "rename")
+
+
+def small_log(folder: Path) -> Path:
+    """A log that a run takes seconds for, with campaigns that are flagged, so that every stage has work."""
+    settings = SimulationSettings(
+        n_requests=1_200, campaigns=("trace", "operators"), campaign_share=0.5, lookalike_share=0.1
+    )
+    path = folder / "requests.parquet"
+    simulate(settings, seed=2).requests.write_parquet(path)
+    return path
 
 
 def before_each_call(monkeypatch: pytest.MonkeyPatch, told: Callable[[str, int], None]) -> None:

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_injection import check_same_tables
+from fault_injection import check_same_tables, small_log
 
 from clustering import Run, load_run, run
 from clustering.run_directory import partial_of
-from clustering.simulation import SimulationSettings, simulate
 
 pytestmark = pytest.mark.slow
 
@@ -36,12 +35,7 @@ run(sys.argv[1], sys.argv[2], progress=told)
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = SimulationSettings(
-        n_requests=1_200, campaigns=("trace", "operators"), campaign_share=0.5, lookalike_share=0.1
-    )
-    path = tmp_path_factory.mktemp("log") / "requests.parquet"
-    simulate(settings, seed=2).requests.write_parquet(path)
-    return path
+    return small_log(tmp_path_factory.mktemp("log"))
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fault_injection import before_each_call, check_same_tables, left_behind
+from fault_injection import before_each_call, check_same_tables, left_behind, small_log
 from typer.testing import CliRunner
 
 from clustering import Run, RunError, RunSettings, Stage, load_run, run
 from clustering.checkpoints import FOLDER
 from clustering.results import MANIFEST
 from clustering.run_directory import CONTENTS, exclusive, lock_of, partial_of
-from clustering.simulation import SimulationSettings, simulate
 from scripts.cli import app
 
 STAGES = ("read logs", "views", "families", "templates", "signals", "campaigns", "tables", "map", "report")
@@ -32,12 +31,7 @@ class KilledError(BaseException):
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = SimulationSettings(
-        n_requests=1_200, campaigns=("trace", "operators"), campaign_share=0.5, lookalike_share=0.1
-    )
-    path = tmp_path_factory.mktemp("log") / "requests.parquet"
-    simulate(settings, seed=2).requests.write_parquet(path)
-    return path
+    return small_log(tmp_path_factory.mktemp("log"))
 
 
 @pytest.fixture(scope="module")

@@ -205,6 +205,12 @@ def test_a_place_among_the_logs_is_refused(log: Path, tmp_path: Path, inside: st
     assert [path.name for path in folder.iterdir()] == ["requests.parquet"]
 
 
+def test_a_pattern_that_reaches_into_the_place_is_refused(log: Path, done: Run) -> None:
+    shutil.copy(log, done.path.parent / "requests.parquet")
+    with pytest.raises(RunError, match="would be read as a log"):
+        run(f"{done.path.parent}/**/*.parquet", done.path)
+
+
 def test_an_empty_folder_is_taken(log: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert run(log, tmp_path / "out").families.height

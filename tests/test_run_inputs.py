@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from conftest import Logged
+from fault_injection import check_same_tables, tables_of
 from log_files import write_rows
 
 from clustering import Run, RunSettings, run
@@ -32,20 +33,8 @@ def original(requests: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -
     return run(folder / "requests.parquet", folder / "run")
 
 
-def written(result: Run) -> dict[str, bytes]:
-    """Every table and index file by its name; not the manifest and the report, which tell times and paths."""
-    files = [path for path in sorted(result.path.rglob("*")) if path.is_file()]
-    return {
-        str(path.relative_to(result.path)): path.read_bytes()
-        for path in files
-        if path.name != "report.html" and path != result.path / "manifest.json"
-    }
-
-
 def check_same(one: Run, other: Run) -> None:
-    seen, expected = written(one), written(other)
-    assert seen.keys() == expected.keys()
-    assert [name for name in expected if seen[name] != expected[name]] == []
+    check_same_tables(one, other)
     assert one.manifest["fingerprint"] == other.manifest["fingerprint"]
 
 
@@ -55,7 +44,7 @@ def rows_of(requests: pl.DataFrame) -> list[dict[str, Any]]:
 
 def test_there_is_something_to_compare(original: Run) -> None:
     assert original.families.height >= 10
-    assert len(written(original)) >= 10
+    assert len(tables_of(original)) >= 10
 
 
 @pytest.mark.parametrize("form", FORMS)

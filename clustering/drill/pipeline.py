@@ -23,7 +23,7 @@ from pathlib import Path
 
 from clustering import pipeline
 from clustering.drill.findings import Planting, baseline_of, planting_of
-from clustering.drill.place import BASELINE, PLANTING, check_place, log_files, publish, work_folder
+from clustering.drill.place import BASELINE, PLANTING, check_place, log_files, publish
 from clustering.drill.planting import plant, write_planted
 from clustering.drill.profile import LogProfile, log_profile, ordinary_prompts
 from clustering.drill.results import (
@@ -40,7 +40,7 @@ from clustering.inputs import read_corpus
 from clustering.manifest import fingerprint
 from clustering.registry import load_registry
 from clustering.results import Run, RunError
-from clustering.run_directory import exclusive, resolved
+from clustering.run_directory import exclusive, resolved, work_folder
 from clustering.simulation import CampaignPlan
 from clustering.stages import Progress, Stage
 from embedder import Encoder, load_encoder

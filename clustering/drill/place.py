@@ -31,13 +31,7 @@ def log_files(logs: Sequence[str | Path], out: Path) -> list[str]:
         `out` lies in one of the logs' folders, or holds a log.
     """
     refuse_among_logs(out, logs)
-    paths = [source.path for source in find_sources(list(logs))]
-    for path in paths:
-        if {out, partial_of(out)}.intersection(Path(path).resolve().parents):
-            raise RunError(
-                f"{out}: holds what would be read as a log ({path}); give an --out beside the logs"
-            )
-    return paths
+    return [source.path for source in find_sources(list(logs))]
 
 
 def _is_ours(name: str) -> bool:
@@ -65,23 +59,6 @@ def check_place(out: Path, *, force: bool) -> None:
             _refuse_strangers(folder)
     if out.is_dir() and any(out.iterdir()) and not force and not (out / RESULT).is_file():
         raise RunError(f"{out}: holds files but no finished drill; give another --out, or --force")
-
-
-def work_folder(out: Path) -> Path:
-    """The folder beside `out` in which the work happens, its owner's alone, with what a killed drill left.
-
-    Raises
-    ------
-    RunError
-        It cannot be written.
-    """
-    folder = partial_of(out)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}); give another --out") from None
-    return folder
 
 
 def publish(folder: Path, out: Path, *, keep: bool) -> None:
