@@ -163,16 +163,25 @@ def load_transformer(
 
 def _is_model_folder(name: str) -> bool:
     """Whether `name` is a folder with a model; False where it may be a name at the hub; else ValueError."""
-    folder = Path(name).expanduser()
+    try:
+        folder = Path(name).expanduser()
+        is_there = folder.exists()
+    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, nobody's home
+        return _is_hub_name(name)
     if folder.is_dir():
         if any((folder / file).is_file() for file in ("modules.json", "config.json")):
             return True
         raise ValueError(
             f"encoder {name!r}: no sentence-transformers model in the folder (modules.json, config.json)"
         )
-    if folder.exists():
+    if is_there:
         raise ValueError(f"encoder {name!r}: a file; give the model's folder")
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
+    return _is_hub_name(name)
+
+
+def _is_hub_name(name: str) -> bool:
+    """False where `name` may be one at the hub; else ValueError."""
+    if not re.fullmatch(r"[\w.-]{1,48}(/[\w.-]{1,96})?", name) or name.startswith("."):
         raise ValueError(
             f"encoder {name!r}: no such folder; give 'static', 'transformer', a folder, or a hub name"
         )

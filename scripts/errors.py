@@ -6,6 +6,7 @@ enough (``| head``) is no error.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -20,6 +21,7 @@ from scripts.terminal import ReaderGoneError, say
 USER, OURS, INTERRUPTED = 2, 1, 130
 OUR_PACKAGES = {"embedder", "index", "clustering", "scripts"}
 FILE_MISTAKES = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError)
+PLACE_MISTAKES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS}
 
 _NEXT = {"run_command": " What is done is kept: the same command goes on after its last whole stage."}
 
@@ -50,11 +52,11 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def is_user_mistake(error: BaseException) -> bool:
-    """Whether the user can mend it: a file that is not there, or a ValueError that our packages raised.
+    """Whether the user can mend it: a file, a place to write to, or a ValueError that our packages raised.
 
     A ValueError from inside a dependency says that we called it wrongly.
     """
-    if isinstance(error, FILE_MISTAKES):
+    if isinstance(error, FILE_MISTAKES) or (isinstance(error, OSError) and error.errno in PLACE_MISTAKES):
         return True
     if not isinstance(error, ValueError):
         return False

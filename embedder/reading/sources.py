@@ -146,6 +146,8 @@ def _source(file: str) -> Source:
         raise LogError(
             f"{file}: cannot be read ({error.strerror}); check the path and its permissions"
         ) from error
+    if any("\ud800" <= char <= "\udfff" for char in file):  # no manifest could name it
+        raise LogError(f"{os.fsencode(file).decode(errors='replace')}: its name is not UTF-8; rename it")
     if not stat.S_ISREG(found.st_mode):  # a pipe would wait for ever
         raise LogError(f"{file}: a pipe, socket or device, not a file; write the log to a file first")
     return Source(file, found.st_size, *kind)
