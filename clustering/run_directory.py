@@ -54,9 +54,10 @@ def refuse_among_logs(out: Path, logs: Sequence[str | Path]) -> None:
     RunError
         `out` lies in one of the logs' folders, or holds a log.
     """
+    sources = find_sources(list(logs))
     if any(Path(log).is_dir() and Path(log).resolve() in (out, *out.parents) for log in logs):
         raise RunError(f"{out}: lies among the logs; give an --out beside them")
-    for source in find_sources(list(logs)):
+    for source in sources:
         if {out, partial_of(out)}.intersection(Path(source.path).resolve().parents):
             raise RunError(
                 f"{out}: holds what would be read as a log ({source.path}); give an --out beside the logs"

@@ -213,7 +213,9 @@ def test_a_place_that_takes_no_run_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["z" * 300, "a\0b", "~nobody-of-that-name/model", "a/b/c", ""])
 def test_a_model_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(MANY)
-    done = CliRunner().invoke(app, ["run", str(tmp_path), "--out", str(tmp_path / "run"), "--encoder", name])
+    done = CliRunner().invoke(
+        app, ["run", str(tmp_path / "x.jsonl"), "--out", str(tmp_path / "run"), "--encoder", name]
+    )
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: encoder ")
     assert done.stderr.count("\n") == 1
