@@ -167,12 +167,11 @@ def test_a_record_without_end_is_rejected_with_the_rest_of_its_line(
 
 PEAK = """
 import json, sys
+from clustering.stages import peak_memory_so_far_mib
 from embedder import LogError, build_corpus
 try: build_corpus(sys.argv[1]); said = ""
 except LogError as error: said = str(error)
-# Not getrusage: what it tells begins with the peak of the process that started this one.
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(json.dumps([said, int(status["VmHWM"].split()[0]) >> 10]))
+print(json.dumps([said, peak_memory_so_far_mib()]))
 """
 
 

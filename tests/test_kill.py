@@ -62,30 +62,23 @@ def killed(process: subprocess.Popen[str], *, after: float, at: str | None = Non
     return process.returncode == -signal.SIGKILL
 
 
-def moments() -> Iterator[tuple[str | None, float]]:
-    """A stage and a time after its begin, for every stage in turn; the times differ by a factor of 1000."""
-    draw = random.Random(20)
-    number = 0
-    while True:
-        yield STAGES[number % len(STAGES)], 10 ** draw.uniform(-3, 0)
-        number += 1
-
-
 def test_fifty_kills_in_all_stages_change_no_byte(log: Path, whole: Run, tmp_path: Path) -> None:
+    draw = random.Random(20)
     n_killed, n_places, hit = 0, 0, set()
     place = tmp_path / "0" / "run"
-    for stage, after in moments():
+    while n_killed < N_KILLS:
         place.parent.mkdir(exist_ok=True)
-        done = place.exists()
-        if not done and killed(started(log, place), at=stage, after=after):
+        stage = STAGES[n_killed % len(STAGES)]
+        # The times after the stage's begin differ by a factor of 1000. Where a kill comes too late, or the
+        # stage was whole already, the run comes to its end, and the stage is aimed at in a new place.
+        if killed(started(log, place), at=stage, after=10 ** draw.uniform(-3, 0)):
             n_killed += 1
             hit.add(stage)
         if place.exists():
             check_same_tables(place, whole)
             n_places += 1
             place = tmp_path / str(n_places) / "run"
-        if n_killed == N_KILLS:
-            break
+    place.parent.mkdir(exist_ok=True)
     run(log, place)
     check_same_tables(place, whole)
     assert hit == set(STAGES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from clustering import RunSettings, Stage, run
 from clustering.evaluation import evaluate_run
 from clustering.run_directory import CONTENTS
 from clustering.signals.catalogue import aspects
+from clustering.stages import peak_memory_so_far_mib
 from clustering.tables import (
     ACCOUNTS,
     ASPECT_PREFIX,
@@ -225,6 +228,16 @@ def test_manifest_says_what_was_done(logged: Logged) -> None:
     assert peaks == sorted(peaks)
     assert peaks[0] > 0
     assert sum(stage["seconds"] for stage in manifest["stages"]) <= manifest["seconds"] + 0.1
+
+
+def test_a_peak_is_the_process_own(tmp_path: Path) -> None:
+    held = np.ones(100 << 20, np.uint8)  # what a process is started from does not count as its own
+    code = "from clustering.stages import peak_memory_so_far_mib; print(peak_memory_so_far_mib())"
+    said = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    own = peak_memory_so_far_mib()
+    assert own is not None
+    assert own > len(held) >> 20
+    assert 20 < said < own
 
 
 def test_stages_are_told_in_order(logged: Logged, tmp_path: Path) -> None:
