@@ -13,7 +13,8 @@ import pytest
 from clustering.simulation import CampaignPlan, SimulationSettings, simulate, write_simulation
 from clustering.simulation.accounts import make_people, make_world
 from clustering.simulation.dispatch import shares_of
-from clustering.simulation.grammar import LANGUAGES, fill, make_grammar, read_language
+from clustering.simulation.filling import fill
+from clustering.simulation.grammar import LANGUAGES, make_grammar, read_language
 from clustering.simulation.schedule import people_times
 
 NOTHING = SimulationSettings(n_requests=2_000, campaigns=(), lookalikes=())

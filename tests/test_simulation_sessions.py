@@ -11,7 +11,8 @@ import pytest
 from clustering.simulation import SimulationSettings
 from clustering.simulation.accounts import HOUR_US, World, make_people, make_world
 from clustering.simulation.conversations import MESSAGES, Talks, messages_of, no_messages, places_in_runs
-from clustering.simulation.grammar import LANGUAGES, fill
+from clustering.simulation.filling import fill
+from clustering.simulation.grammar import LANGUAGES
 from clustering.simulation.organic import Label, organic_requests
 from clustering.simulation.sessions import relayed_requests
 

@@ -14,7 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .accounts import DAY_US, HOUR_US, People, World
-from .grammar import Texts, fill
+from .filling import fill
+from .grammar import Texts
 
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 LONGEST = 12  # user turns in one conversation; then people open another

@@ -12,7 +12,8 @@ from itertools import permutations
 
 import numpy as np
 
-from .grammar import Grammar, Texts, fill
+from .filling import fill
+from .grammar import Grammar, Texts
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 _ALIKE = {

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .accounts import People, World
-from .grammar import Grammar, Texts, fill, fill_phrase, make_grammar, read_phrases, weave
+from .filling import fill, fill_phrase, weave
+from .grammar import Grammar, Texts, make_grammar, read_phrases
 from .organic import own_phrase
 
 _DATA = "<data>"

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .accounts import DAY_US, HOUR_US, People, World
 from .adopters import between, loads_of, members, n_of, parts
-from .grammar import Texts, fill, read_phrases
+from .filling import fill
+from .grammar import Texts, read_phrases
 from .lookalike_texts import draw_template, from_menus, from_subjects, record_grammar
 from .organic import benign, fill_own, in_manner, make_requests
 from .schedule import inside, people_times

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from .accounts import DAY_US, HOUR_US, People, World, make_people, organisation_ids
 from .adopters import loads_of, members, n_of, parts
 from .conversations import open_talks, write_history
-from .grammar import Texts, fill
+from .filling import fill
+from .grammar import Texts
 from .lookalike_texts import (
     around,
     customers_texts,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .accounts import DAY_US, MODELS, NEW_MODEL, People, World
 from .conversations import History, Talks, no_messages, open_talks, write_history
-from .grammar import Texts, fill, fill_alternative, fill_phrase
+from .filling import fill, fill_alternative, fill_phrase
+from .grammar import Texts
 from .schedule import people_times
 
 _AGAIN = 0.035  # share of requests that repeat the person's previous one: regenerated, or sent twice

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .accounts import World, make_people
-from .grammar import Grammar, Texts, fill, make_grammar, read_language, read_phrases
+from .filling import fill
+from .grammar import Grammar, Texts, make_grammar, read_language, read_phrases
 from .organic import draw_people, write_prompts
 from .plans import WRAPPER_LANGUAGES
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .accounts import World
 from .disguises import disguised, shuffled_phrases
-from .grammar import Grammar, Texts, fill_phrase, read_phrases, slots_of, weave
+from .filling import fill_phrase, weave
+from .grammar import Grammar, Texts, read_phrases, slots_of
 from .payloads import anybodys_prompts, campaign_grammar, has_payloads, prompts_in
 from .plans import CampaignPlan
 
