@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clustering.signals import LEAST_OVERLAP, Traffic
+from clustering.signals import Crowd, Traffic, crowd_of, of_one_pool
 
 
 def linked_groups(traffic: Traffic, links: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Group of each family: linked families that also share half of their principals as groups.
+    """Group of each family: linked families whose groups share their principals like one pool, too.
 
-    Links are taken by the share of the smaller family's principals, largest first; two groups merge when at
-    least half of the smaller one's principals, all its families together, are in the other. Plain connected
-    components were dropped: one family that holds two crowds chains them together.
+    Links are taken by the share of the smaller family's principals, largest first; two groups merge when the
+    crowds of all their families together are of one pool (``of_one_pool``). Plain connected components were
+    dropped: one family that holds two crowds chains them together.
 
     Parameters
     ----------
@@ -30,19 +30,21 @@ def linked_groups(traffic: Traffic, links: NDArray[np.int64]) -> NDArray[np.int6
     (f,) int64
         0..g-1, in the order of their first families.
     """
-    pools = {int(f): set(traffic.principals[traffic.members(int(f))].tolist()) for f in np.unique(links)}
-    shares = [(_overlap(pools[i], pools[j]), i, j) for i, j in links.tolist()]
+    rows = {int(family): traffic.members(int(family)) for family in np.unique(links)}
+    crowds = {family: crowd_of(traffic, members) for family, members in rows.items()}
+    shares = [(_overlap(crowds[i], crowds[j]), i, j) for i, j in links.tolist()]
     group = np.arange(traffic.n_groups)
     for _, i, j in sorted(shares, key=lambda s: (-s[0], s[1], s[2])):
         one, other = sorted((int(group[i]), int(group[j])))
-        if one != other and _overlap(pools[one], pools[other]) >= LEAST_OVERLAP:
+        if one != other and of_one_pool(crowds[one], crowds[other]):
             group[group == other] = one
-            pools[one] = pools[one] | pools[other]
+            rows[one] = np.concatenate([rows[one], rows[other]])
+            crowds[one] = crowd_of(traffic, rows[one])
     return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
-def _overlap(a: set[int], b: set[int]) -> float:
-    return len(a & b) / min(len(a), len(b))
+def _overlap(a: Crowd, b: Crowd) -> float:
+    return a.n_shared(b) / min(len(a.principals), len(b.principals))
 
 
 def campaign_ids(

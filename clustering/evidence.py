@@ -28,6 +28,8 @@ from clustering.signals import (
     Signal,
     Traffic,
     comembership,
+    crowd_of,
+    dealt_alike,
     devotion,
     dispersion,
     exchangeability,
@@ -181,19 +183,20 @@ def _with_groups(
 
 
 def _mostly_inside(traffic: Traffic, group_of: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Families of whose principals at least LEAST_OVERLAP send another family of the group, too, (f,).
+    """Families that share half of their principals, or as many as one pool would, with their group's, (f,).
 
     What a pool's accounts ask among everybody else is linked to the pool's families, but not of its hand.
     """
-    mostly = np.zeros(traffic.n_groups, bool)
-    for group in np.unique(group_of[group_of >= 0]):
-        families = np.flatnonzero(group_of == group)
-        who = [np.unique(traffic.principals[traffic.members(family)]) for family in families.tolist()]
-        _, place, times = np.unique(np.concatenate(who), return_inverse=True, return_counts=True)
-        ends = np.cumsum([len(each) for each in who])
-        shared = np.split(times[place] > 1, ends[:-1])
-        mostly[families] = [float(each.mean()) >= LEAST_OVERLAP for each in shared]
-    return mostly
+    inside = np.zeros(traffic.n_groups, bool)
+    whole = traffic.regrouped(group_of, int(group_of.max(initial=-1)) + 1)
+    for group in np.unique(group_of[group_of >= 0]).tolist():
+        everybody = crowd_of(whole, whole.members(group))
+        for family in np.flatnonzero(group_of == group).tolist():
+            own = crowd_of(traffic, traffic.members(family))
+            rest = everybody.without(own)
+            half = own.n_shared(rest) >= LEAST_OVERLAP * len(own.principals)
+            inside[family] = half or dealt_alike(own, rest)
+    return inside
 
 
 def _strongest(signal: Signal, group_of: NDArray[np.int64], n_groups: int) -> Signal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import polars as pl
 from hypothesis import given
@@ -11,9 +13,10 @@ from traffic_cases import traffic_of
 from clustering.campaigns import campaign_ids, linked_groups
 
 
-def grouped(families, links):
-    who = np.concatenate([np.asarray(f) for f in families])
-    groups = np.repeat(np.arange(len(families)), [len(f) for f in families])
+def grouped(families, links, n_each=6):
+    """Groups of families to whom each of their principals sent so many requests."""
+    who = np.repeat(np.concatenate([np.asarray(f) for f in families]), n_each)
+    groups = np.repeat(np.arange(len(families)), [n_each * len(f) for f in families])
     traffic = traffic_of(who, groups=groups, n_groups=len(families))
     return linked_groups(traffic, np.array(links, np.int64).reshape(-1, 2)).tolist()
 
@@ -22,6 +25,18 @@ def test_a_pool_spread_over_families_is_one_group():
     pool = np.arange(60)
     families = [pool[:40], np.arange(100, 140), pool[10:50], pool[20:60]]
     assert grouped(families, [[0, 2], [0, 3], [2, 3]]) == [0, 1, 0, 0]
+
+
+def test_a_pool_whose_accounts_send_next_to_nothing_is_one_group():
+    """Six templates dealt at random to 600 accounts of one or two requests: a quarter of each is shared."""
+    random = np.random.default_rng(0)
+    who = np.concatenate([random.permutation(600), random.permutation(600)[:400]])
+    template = random.integers(0, 6, 1_000)
+    families = [np.unique(who[template == k]) for k in range(6)]
+    links = list(combinations(range(6), 2))
+    assert grouped(families, links, n_each=1) == [0] * 6
+    loyal = [np.arange(100 * k, 100 * k + 102) for k in range(6)]
+    assert grouped(loyal, [[k, k + 1] for k in range(5)], n_each=2) == list(range(6))
 
 
 def test_one_family_that_holds_two_crowds_does_not_chain_them():

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import poisson
 from traffic_cases import nothing, traffic_of
 
-from clustering.signals import comembership
+from clustering.signals import Crowd, comembership, dealt_alike, of_one_pool
 from clustering.signals.comembership import LINK_LEVEL
 
 
@@ -113,6 +113,57 @@ def test_variants_of_one_template_are_linked_but_no_evidence():
     assert np.isnan(alone.p_value).all()
 
 
+def crowd(sent):
+    """The crowd of a list with one entry, its principal, per request."""
+    return Crowd(*np.unique(sent, return_counts=True))
+
+
+@pytest.mark.parametrize("loads", [[1, 2], [1] * 8 + [9], [2, 2, 3], [20, 40]])
+@pytest.mark.parametrize("part", [0.5, 0.1])
+def test_what_one_pool_sends_is_of_one_pool_however_little_each_account_sends(loads, part):
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        sent = np.repeat(np.arange(500), random.choice(loads, 500))
+        first = random.random(len(sent)) < part
+        assert of_one_pool(crowd(sent[first]), crowd(sent[~first]))
+
+
+def test_people_who_come_back_to_their_own_are_not_of_one_pool():
+    one, other = np.repeat(np.arange(200), 2), np.repeat(np.arange(190, 400), 2)
+    assert not of_one_pool(crowd(one), crowd(other))
+    assert not dealt_alike(crowd(np.arange(50)), crowd(np.arange(50, 90)))
+
+
+def test_a_pool_among_everybody_is_not_everybody():
+    pool = np.repeat(np.arange(20), 5)
+    everybody = np.append(np.arange(1_000), pool)
+    assert not dealt_alike(crowd(everybody), crowd(pool))
+    assert of_one_pool(crowd(everybody), crowd(pool)), "half of the smaller crowd"
+
+
+def test_a_crowd_without_a_part_is_the_crowd_of_the_rest():
+    random = np.random.default_rng(0)
+    sent = random.integers(0, 40, 90)
+    rest = crowd(sent).without(crowd(sent[:60]))
+    np.testing.assert_array_equal(rest.principals, np.unique(sent[60:]))
+    np.testing.assert_array_equal(rest.counts, np.unique(sent[60:], return_counts=True)[1])
+
+
+def test_a_pool_whose_accounts_send_next_to_nothing_is_linked():
+    random = np.random.default_rng(0)
+    sent = np.concatenate([random.permutation(600), random.permutation(600)[:400]])
+    template = random.integers(0, 6, 1_000)
+    strangers = np.arange(1_000, 10_000)
+    traffic = traffic_of(
+        np.append(sent, strangers), groups=np.append(template, 6 + np.arange(9_000) % 90), n_groups=96
+    )
+    signal, links = comembership(traffic, never)
+    assert links.tolist() == [[i, j] for i, j in combinations(range(6), 2)]
+    assert (signal.effect[:6] < 0.5).all(), "fewer than half of any one's accounts are in another"
+    assert (signal.p_value[:6] < 1e-3).all()
+    assert np.isnan(signal.p_value[6:]).all()
+
+
 def test_busy_principals_who_use_everything_link_nothing():
     busy = np.arange(10)
     families = [np.append(busy, np.arange(100 + 10 * k, 110 + 10 * k)) for k in range(40)]
@@ -132,6 +183,17 @@ def test_edges():
     assert comembership(outside, never)[0].effect.shape == (0,)
 
 
+def dealt(one, other):
+    """``dealt_alike`` where everybody sent one request to each of their families, principal by principal."""
+    one, other = set(map(int, one)), set(map(int, other))
+    part = len(one) / (len(one) + len(other))
+    sent = {who: (who in one) + (who in other) for who in one | other}
+    both = sum(1 - part**n - (1 - part) ** n for n in sent.values())
+    sizes = sum(1 - (1 - part) ** n for n in sent.values()), sum(1 - part**n for n in sent.values())
+    seen = len(one & other), len(one), len(other)
+    return seen[0] > 0 and all(2 * a >= b for a, b in zip(seen, (both, *sizes), strict=True))
+
+
 def plain(families, akin):
     """Best p and effect of each family, and the links, pair by pair."""
     pools = [set(map(int, f)) for f in families]
@@ -144,7 +206,11 @@ def plain(families, akin):
     for i, j in combinations(range(len(pools)), 2):
         n = len(pools[i] & pools[j])
         p = min(1.0, poisson.sf(n - 1, sizes[i] * sizes[j] * meeting) * n_pairs)
-        if n >= 5 and p <= LINK_LEVEL and n >= min(sizes[i], sizes[j]) / 2:
+        if (
+            n >= 5
+            and p <= LINK_LEVEL
+            and (n >= min(sizes[i], sizes[j]) / 2 or dealt(families[i], families[j]))
+        ):
             links.append([i, j])
             if not akin(i, j):
                 for one in (i, j):

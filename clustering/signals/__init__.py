@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from clustering.signals.catalogue import SIGNALS, SignalWords
 from clustering.signals.clock import one_clock
-from clustering.signals.comembership import LEAST_OVERLAP, comembership
+from clustering.signals.comembership import (
+    LEAST_OVERLAP,
+    Crowd,
+    comembership,
+    crowd_of,
+    dealt_alike,
+    of_one_pool,
+)
 from clustering.signals.devotion import devotion
 from clustering.signals.dispersion import dispersion
 from clustering.signals.efficiency import union_efficiency
@@ -29,11 +36,14 @@ __all__ = [
     "FEWEST",
     "LEAST_OVERLAP",
     "SIGNALS",
+    "Crowd",
     "Hops",
     "Signal",
     "SignalWords",
     "Traffic",
     "comembership",
+    "crowd_of",
+    "dealt_alike",
     "devotion",
     "dispersion",
     "exchangeability",
@@ -42,6 +52,7 @@ __all__ = [
     "hour_flatness",
     "load_dispersion",
     "no_evidence",
+    "of_one_pool",
     "one_clock",
     "paired_sample",
     "principals",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,11 +12,61 @@ from scipy.sparse import csr_matrix
 from scipy.stats import poisson
 
 from clustering.signals.principals import FEWEST
-from clustering.signals.traffic import Signal, Traffic, no_evidence
+from clustering.signals.traffic import Signal, Traffic, no_evidence, principal_counts
 
 LINK_LEVEL = 0.01  # chance of one false link in a log
-LEAST_OVERLAP = 0.5  # of the smaller family's principals
+LEAST_OVERLAP = 0.5  # of the smaller family's principals, or of those that one pool would share
 _MOST_MET = 4_000_000  # pairs of families held at a time: some 100 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """Principals behind some requests, ascending, and how many each of them sent; (m,) int64 both."""
+
+    principals: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    def n_shared(self, other: Crowd) -> int:
+        """Principals that are in both."""
+        return len(np.intersect1d(self.principals, other.principals, assume_unique=True))
+
+    def without(self, part: Crowd) -> Crowd:
+        """The crowd behind all these requests but those of a part of them."""
+        counts = self.counts.copy()
+        counts[np.searchsorted(self.principals, part.principals)] -= part.counts
+        return Crowd(self.principals[counts > 0], counts[counts > 0])
+
+
+_NOBODY = Crowd(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def crowd_of(traffic: Traffic, rows: NDArray[np.int64]) -> Crowd:
+    """The crowd behind requests."""
+    return Crowd(*principal_counts(traffic, rows))
+
+
+def of_one_pool(one: Crowd, other: Crowd) -> bool:
+    """Whether two crowds are one: they share half of the smaller, or as many as ``dealt_alike`` asks for."""
+    smaller = min(len(one.principals), len(other.principals))
+    return one.n_shared(other) >= LEAST_OVERLAP * smaller or dealt_alike(one, other)
+
+
+def dealt_alike(one: Crowd, other: Crowd) -> bool:
+    """Whether two crowds, and what they share, are no smaller than half of what one pool would show.
+
+    One pool: each request of the two is dealt to either at random, whoever sent it. Where most principals
+    sent too little to be seen twice, few are shared, and still many of those who came back came back in the
+    other: of 200 who sent two requests each a pool shows half in both, two things that people use hardly one.
+    """
+    if one.n_shared(other) == 0:
+        return False
+    _, who = np.unique(np.concatenate([one.principals, other.principals]), return_inverse=True)
+    sent = np.bincount(who, weights=np.concatenate([one.counts, other.counts]))
+    part = one.counts.sum() / sent.sum()
+    not_one, not_other = float(((1 - part) ** sent).sum()), float((part**sent).sum())
+    dealt = len(sent) - np.array([not_one + not_other, not_one, not_other])
+    seen = [one.n_shared(other), len(one.principals), len(other.principals)]
+    return bool((np.array(seen) >= LEAST_OVERLAP * dealt).all())
 
 
 def comembership(
@@ -44,15 +95,15 @@ def comembership(
         of its most telling such link. NaN without a link: a campaign of one template has none, and that is no
         sign of people.
     links : (l, 2) int64
-        Linked pairs i < j, ascending: p <= LINK_LEVEL and half of the smaller family's principals shared.
+        Linked pairs i < j, ascending: p <= LINK_LEVEL, and they share as one pool would (``of_one_pool``).
     """
     out = no_evidence(traffic.n_groups)
-    inside = traffic.groups >= 0
-    pairs = np.unique(np.stack([traffic.groups[inside], traffic.principals[inside]]), axis=1)
-    size = np.bincount(pairs[0], minlength=traffic.n_groups)
-    pairs = pairs[:, size[pairs[0]] >= FEWEST]
+    crowds = [crowd_of(traffic, traffic.members(group)) for group in range(traffic.n_groups)]
+    crowds = [crowd if len(crowd.principals) >= FEWEST else _NOBODY for crowd in crowds]
+    ends = np.cumsum([0, *(len(crowd.principals) for crowd in crowds)])
+    who = np.concatenate([_NOBODY.principals, *(crowd.principals for crowd in crowds)])
     shape = (traffic.n_groups, len(traffic.loads))
-    member = csr_matrix((np.ones(pairs.shape[1], np.int32), (pairs[0], pairs[1])), shape=shape)
+    member = csr_matrix((np.ones(len(who), np.int32), who, ends), shape=shape)
     families_of, sizes = np.asarray(member.sum(axis=0)).ravel(), np.asarray(member.sum(axis=1)).ravel()
     met = float((families_of.astype(np.float64) * (families_of - 1)).sum())
     if met == 0:
@@ -60,10 +111,11 @@ def comembership(
     meeting = met / (float(sizes.sum()) ** 2 - (sizes.astype(np.float64) ** 2).sum())
     n_families = np.count_nonzero(sizes)
     found = []
-    for i, j, overlap in _overlapping(member, sizes):
+    for i, j, overlap in _overlapping(member):
         expected = sizes[i].astype(np.float64) * sizes[j] * meeting
         p = np.minimum(1.0, poisson.sf(overlap - 1, expected) * (n_families * (n_families - 1) / 2))
-        near = p <= LINK_LEVEL
+        near = np.flatnonzero(p <= LINK_LEVEL)
+        near = near[[of_one_pool(crowds[a], crowds[b]) for a, b in zip(i[near], j[near], strict=True)]]
         found.append((i[near], j[near], overlap[near], p[near]))
     i, j, overlap, p = (np.concatenate(column) for column in zip(*found, strict=True))
     told = np.array([not says_nothing(int(a), int(b)) for a, b in zip(i, j, strict=True)], dtype=bool)
@@ -74,9 +126,9 @@ def comembership(
 
 
 def _overlapping(
-    member: csr_matrix, sizes: NDArray[np.int64]
+    member: csr_matrix,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Families i < j, ascending, and the principals they share, if at least FEWEST and half of the smaller's.
+    """Families i < j, ascending, and the principals they share, if at least FEWEST.
 
     In blocks of rows, at least one: a few principals in most families make nearly all pairs meet.
     """
@@ -90,6 +142,4 @@ def _overlapping(
         shared = shared.tocoo()
         kept = (shared.row < shared.col) & (shared.data >= FEWEST)
         i, j = (at[kept].astype(np.int64) + first for at in (shared.row, shared.col))
-        overlap = shared.data[kept].astype(np.int64)
-        half = overlap >= LEAST_OVERLAP * np.minimum(sizes[i], sizes[j])
-        yield i[half], j[half], overlap[half]
+        yield i, j, shared.data[kept].astype(np.int64)
