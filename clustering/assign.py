@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.alignment import same_but_fillers
-from clustering.durable import write_parquet
+from clustering.durable import read_parquet, write_parquet
 from clustering.families import DISTANCE_FLOOR, VIEW_NAMES, Families, ViewClusters
 from clustering.fragments import NEAR
 from embedder import (
@@ -164,7 +164,7 @@ def load_assigner(run: Path, manifest: dict[str, Any], encoder: Encoder | None) 
     """Read the ``index/`` folder of a run, and load its encoder."""
     folder = run / FOLDER
     rule = json.loads((folder / _RULE).read_text(encoding="utf-8"))
-    shingles = pl.read_parquet(folder / _SHINGLES)
+    shingles = read_parquet(folder / _SHINGLES)
     n_principals = np.zeros(rule["n_slots"], np.int32)
     n_principals[shingles["slot"].to_numpy()] = shingles["n_principals"].to_numpy()
     encoder = encoder or load_encoder(manifest["settings"]["encoder"])
@@ -176,7 +176,7 @@ def load_assigner(run: Path, manifest: dict[str, Any], encoder: Encoder | None) 
     views = {}
     for name in ("skeleton", "whole"):
         index = load_index(folder / name) if (folder / name).is_dir() else None
-        views[name] = _View(index, pl.read_parquet(folder / f"{name}.parquet"))
+        views[name] = _View(index, read_parquet(folder / f"{name}.parquet"))
     return Assigner(
         ShingleTable(n_principals, rule["expected_collisions"]),
         SpanRule(np.array(rule["levels"], np.int32), np.array(rule["shortest_run"], np.int32)),

@@ -84,11 +84,23 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
         What the system refused; Polars itself tells it as a ``ComputeError`` about a bad file.
     """
     try:
-        frame.write_parquet(path)
+        frame.write_parquet(path.absolute())  # Polars takes a leading ~ for somebody's home
     except pl.exceptions.ComputeError as error:
         number = re.search(r"\(os error (\d+)\)", str(error))
         code = int(number[1]) if number else errno.EIO
         raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """Read a frame from the file of exactly that name: no pattern of brackets or stars, no ``~`` for a home.
+
+    Raises
+    ------
+    OSError
+    polars.exceptions.PolarsError
+        It is no Parquet.
+    """
+    return pl.read_parquet(path.absolute(), glob=False)
 
 
 def files_below(folder: Path) -> list[Path]:

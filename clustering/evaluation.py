@@ -24,6 +24,7 @@ from typing import Any
 
 import polars as pl
 
+from clustering.durable import read_parquet
 from clustering.judgement import CAMPAIGN, Match, best_matches, mean, pieces_of, ranking
 
 FLAGGED_UP_TO = 0.05
@@ -211,6 +212,6 @@ def _read(file: Path) -> pl.DataFrame:
     if not file.is_file():
         raise ValueError(f"{file} is not there; give a finished run directory and its truth")
     try:
-        return pl.read_parquet(file)
+        return read_parquet(file)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(f"{file} cannot be read as Parquet ({error}); write it again") from error

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from clustering.durable import write_array, write_parquet
+from clustering.durable import read_parquet, write_array, write_parquet
 from index import VectorIndex, load_index
 
 SHAPE = "value.json"
@@ -105,9 +105,9 @@ def _read(shape: Any, folder: Path, records: dict[str, type]) -> Any:
         case {"array": name}:
             return np.load(folder / name, allow_pickle=False)
         case {"frame": name}:
-            return pl.read_parquet(folder / name).rechunk()
+            return read_parquet(folder / name).rechunk()
         case {"series": name, "name": said}:
-            return pl.read_parquet(folder / name)["values"].rechunk().rename(said)
+            return read_parquet(folder / name)["values"].rechunk().rename(said)
         case {"index": name}:
             return load_index(folder / name)
     return shape

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from clustering.durable import Seal, is_whole
+from clustering.durable import Seal, is_whole, read_parquet
 from clustering.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Run:
         try:
             if not is_whole(path, self.seals[path.name]):
                 raise OSError("missing or damaged")
-            return pl.read_parquet(path)
+            return read_parquet(path)
         except (pl.exceptions.PolarsError, OSError, KeyError) as error:
             raise RunError(f"{path}: not readable ({error}); run again with --force") from None
 

@@ -100,8 +100,17 @@ def check_place(out: Path, *, force: bool) -> None:
     ------
     RunError
         `out` is a file, or a folder that no run made; or, with `force`, one that holds other files as well.
+        Or its name is not UTF-8, or a disk is mounted there: the finished run comes there by a rename.
         Or a folder that is needed beside it is there and holds what no run wrote.
     """
+    try:
+        str(out).encode()
+    except UnicodeEncodeError:
+        raise RunError(f"{out}: its name is not UTF-8; give another --out") from None
+    if out.is_mount():
+        raise RunError(
+            f"{out}: a disk is mounted there, and a run replaces its folder whole; give one below it"
+        )
     for beside in (partial_of(out), replaced_of(out)):
         if beside.is_symlink() or (beside.exists() and not beside.is_dir()):
             raise RunError(f"{beside}: is in the way; move it, or give another --out")

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+_LAST_SEED = 2**32 - 1  # of numpy's old generators, which the map draws from
+_MOST = 2**31 - 1  # a C int, in which OpenMP counts its threads and the trees their members
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -57,12 +60,12 @@ class RunSettings:
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.min_family < 2:
-            raise ValueError(f"min_family={self.min_family}: a family has at least 2 requests")
-        if self.seed < 0:
-            raise ValueError(f"seed={self.seed}: give 0 or more")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads={self.threads}: give at least 1, or None")
+        if not 2 <= self.min_family <= _MOST:
+            raise ValueError(f"min_family={self.min_family}: a family has 2 to {_MOST} requests")
+        if not 0 <= self.seed <= _LAST_SEED:
+            raise ValueError(f"seed={self.seed}: give 0 to {_LAST_SEED}")
+        if self.threads is not None and not 1 <= self.threads <= _MOST:
+            raise ValueError(f"threads={self.threads}: give 1 to {_MOST}, or None")
         if not 0 <= self.max_rejected_share <= 1:
             raise ValueError(f"max_rejected_share={self.max_rejected_share}: give a share from 0 to 1")
         if self.since is not None and self.until is not None and _utc(self.since) >= _utc(self.until):

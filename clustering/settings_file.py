@@ -27,7 +27,7 @@ NAMES = tuple(field.name for field in fields(RunSettings) if field.name != "forc
 
 
 def parse_time(said: str, *, name: str) -> datetime:
-    """A time of ISO 8601; without a zone it is UTC, and a day begins at midnight.
+    """A time of ISO 8601, in UTC; without a zone it is UTC, and a day begins at midnight.
 
     Raises
     ------
@@ -36,11 +36,11 @@ def parse_time(said: str, *, name: str) -> datetime:
     """
     try:
         time = datetime.fromisoformat(said)
-    except ValueError:
+        return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: in UTC it is before the first year, or after the last
         raise ValueError(
             f"{name}: {said!r} is no time; write it as 2026-04-01 or 2026-04-01T12:00:00Z"
         ) from None
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def read_settings(file: str | Path) -> dict[str, Any]:
@@ -58,6 +58,8 @@ def read_settings(file: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not TOML ({error})") from None
+    except RecursionError:
+        raise ValueError(f"{path}: no settings, nested too deep to be read") from None
     for name in said:
         if name not in NAMES:
             near = get_close_matches(name, NAMES, n=1)

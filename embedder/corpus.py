@@ -247,7 +247,7 @@ def _refuse_bad_logs(
     if n_rows - n_bad - n_outside == 0:
         where = files[0].path if len(files) == 1 else f"{len(files):,} files from {files[0].path} on"
         why = f": {_shown_reasons(rejected)}" if n_bad else ""
-        outside = f"; {n_outside:,} lie outside since/until" if n_outside else ""
+        outside = f"; {n_outside:,} lie outside since/until or have no time" if n_outside else ""
         raise LogError(
             f"{where}: no usable record among {n_rows:,}{outside}; check the log and the columns{why}"
         )

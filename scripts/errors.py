@@ -42,7 +42,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             _print_nowhere()
             raise typer.Exit from None
         except KeyboardInterrupt:
-            say(f"Interrupted.{_NEXT.get(command.__name__, '')}")
+            # Not by `say`, which imports: what an interrupted import has left may not be importable.
+            print(f"Interrupted.{_NEXT.get(command.__name__, '')}", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             _report(error, debug=bool(getattr(kwargs.get("context"), "obj", False)))  # set by `covey --debug`

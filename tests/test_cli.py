@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 import clustering
 from clustering.durable import seal_all
 from clustering.tables import REJECTED, SCHEMA_VERSION
-from scripts.cli import app
+from scripts.cli import app, main
 from scripts.errors import is_user_mistake
 from scripts.progress import stage_bars
 from scripts.run import parse_columns
@@ -118,6 +119,26 @@ def test_show_family_and_json(loaded: FakeRun) -> None:
     family = json.loads(runner.invoke(app, ["show", "RUN", "2", "--json"]).stdout)
     assert family["template"] == "Grade answer {slot_1} against the {{rubric}}."
     assert family["first_seen"] == "2026-05-01T00:00:00+00:00"
+
+
+def test_an_interrupt_is_told_without_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, KeyboardInterrupt())
+    monkeypatch.setitem(sys.modules, "clustering.report.visible", None)  # as an interrupted import leaves it
+    shown = runner.invoke(app, ["show", "RUN"])
+    assert shown.exit_code == 130
+    assert shown.stderr == "Interrupted.\n"
+
+
+def test_an_encoding_that_lacks_letters_is_no_fault(loaded: FakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", write_through=True)
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setattr(sys, "argv", ["covey", "show", "RUN"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    shown = written.buffer.getvalue().decode("latin-1")
+    assert "2 families, 1 flagged" in shown
+    assert "q \\u2264 0.05" in shown
 
 
 @pytest.mark.parametrize(

@@ -245,7 +245,7 @@ def test_period(tmp_path: Path) -> None:
     check(corpus)
     assert corpus.requests["timestamp"].dt.day().to_list() == [2]
     assert corpus.n_outside == 3
-    with pytest.raises(LogError, match="4 lie outside since/until"):
+    with pytest.raises(LogError, match="4 lie outside since/until or have no time"):
         build_corpus(path, since=datetime(2027, 1, 1))
 
 

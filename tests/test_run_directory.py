@@ -216,6 +216,40 @@ def test_an_empty_folder_is_taken(log: Path, tmp_path: Path) -> None:
     assert run(log, tmp_path / "out").families.height
 
 
+@pytest.mark.parametrize("name", ["[x]", "*", "~", "{a,b}"])
+def test_a_name_is_no_pattern(
+    made: Run, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def stop(stage: Stage) -> None:
+        if stage.name == "map":
+            raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(made.path, tmp_path / "other" / "run")  # what a star would find as well
+    with pytest.raises(KeyboardInterrupt):
+        run(log, f"{name}/run", progress=stop)
+    assert run(log, f"{name}/run").families.equals(made.families)
+    assert load_run(f"{name}/run").assign(["Hello"]).height == 1
+    assert (tmp_path / name / "run").is_dir()
+
+
+def test_a_name_that_is_no_utf_8_is_refused(log: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not UTF-8"):
+        run(log, os.fsdecode(os.fsencode(tmp_path) + b"/l\xe9"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_a_disk_is_mounted_no_run_can_be_put(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path / "disk")
+    with pytest.raises(RunError, match="disk is mounted there"):
+        run(log, tmp_path / "disk")
+    assert [path.name for path in tmp_path.iterdir()] == ["disk"]
+    assert run(log, tmp_path / "disk" / "run").families.height
+
+
 def test_a_place_that_cannot_be_made(log: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):

@@ -7,6 +7,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -80,6 +81,9 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
         ("[columns]\nprompt = 1", "is not a table of texts"),
         ("min_family =", "not TOML"),
         ("seed = \ufffe", "not TOML"),
+        ("seed = " + "[" * 10_000, "nested too deep"),
+        ("since = 0001-01-01T00:00:00+10:00", "since: '0001-01-01T00:00:00+10:00' is no time"),
+        ("until = '9999-12-31T23:00:00-10:00'", "until: '9999-12-31T23:00:00-10:00' is no time"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -146,3 +150,23 @@ def test_a_period_takes_its_requests_and_nothing_else(tmp_path: Path) -> None:
     assert done.manifest["settings"]["since"] == "2026-04-03T00:00:00+00:00"
     with pytest.raises(ValueError, match="300 lie outside"):
         run(log, tmp_path / "none", settings=RunSettings(since=datetime(2027, 1, 1, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("min_family", 1),
+        ("min_family", 2**31),
+        ("seed", -1),
+        ("seed", 2**32),
+        ("threads", 0),
+        ("threads", 2**31),
+    ],
+)
+def test_a_number_that_no_library_could_take_is_refused_at_once(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"{name}={value}: "):
+        RunSettings(**{name: value})
+
+
+def test_the_largest_seed_is_one_for_the_map() -> None:
+    assert RunSettings(seed=2**32 - 1).seed == np.random.RandomState(2**32 - 1).get_state()[1][0]
