@@ -4,7 +4,8 @@ Contract: a stage is whole when its record is there and every file that the reco
 The record comes last, by a rename, after all of them are on the disk. A process that opens the working folder
 of the same command takes the whole stages as they are, up to the first that is not; what else lies there is
 deleted before that stage begins. Hence a run that was killed at any moment ends with the bytes of one that
-was not.
+was not. Another command's stages go only when the first stage is made: one that is refused over its logs has
+cost nothing. So the first stage writes nothing itself.
 
 Layout of the working folder: the files of the run directory to be, and ``stages/`` with the record of each
 stage, ``NAME.json``, and beside it what later stages need of it, ``NAME/`` (``clustering.kept_values``).
@@ -14,6 +15,7 @@ stage, ``NAME.json``, and beside it what later stages need of it, ``NAME/`` (``c
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -37,7 +39,7 @@ class Checkpoints:
     folder
         The working folder, which is there.
     command
-        Fingerprint of the command that the stages are of; those of another are deleted.
+        Fingerprint of the command that the stages are of; those of another go once the first stage is made.
     clock
     """
 
@@ -46,12 +48,8 @@ class Checkpoints:
         self._clock = clock
         self._sealed: dict[str, Seal] = {}
         self._stages = folder / FOLDER
-        self._resuming = _command_of(self._stages) == command
-        if not self._resuming:
-            self._delete_all_but(set())
-            self._stages.mkdir()
-            write_json(self._stages / _COMMAND, {"command": command})
-            sync_folder(folder)
+        self._command = command
+        self._resuming = self._begun = _command_of(self._stages) == command
 
     @property
     def outputs(self) -> dict[str, Seal]:
@@ -78,6 +76,7 @@ class Checkpoints:
             self._delete_all_but(self._known())
         with self._clock.stage(name):
             value = make()
+            self._begin()
             write_value(value, place)
             known = self._known()
             fresh = [path for path in files_below(self._folder) if self._name(path) not in known]
@@ -89,6 +88,21 @@ class Checkpoints:
         write_json(self._record(place), record)
         self._sealed |= sealed
         return value
+
+    def discard(self) -> None:
+        """Delete what lies there, if it is this command's; nobody will go on with it."""
+        if self._begun or not files_below(self._folder):
+            shutil.rmtree(self._folder)
+
+    def _begin(self) -> None:
+        """Make the folder this command's."""
+        if self._begun:
+            return
+        self._delete_all_but(set())
+        self._stages.mkdir()
+        write_json(self._stages / _COMMAND, {"command": self._command})
+        sync_folder(self._folder)
+        self._begun = True
 
     def _known(self) -> set[str]:
         """The files of the stages so far, their records, and the command's."""

@@ -7,7 +7,6 @@ others are refused unless ``force``.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -250,8 +249,8 @@ def _make(task: _Task, folder: Path) -> None:
     checkpoints = Checkpoints(folder, command=task.command, clock=task.clock)
     try:
         corpus = checkpoints.stage("read logs", task.read, records=(Corpus, FileRecord))
-    except LogError:  # nothing to go on with
-        shutil.rmtree(folder)
+    except LogError:
+        checkpoints.discard()
         raise
     work = _Work(corpus, task, folder, checkpoints)
     _write_tables(work)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -231,6 +232,34 @@ def test_a_name_is_no_pattern(
     assert run(log, f"{name}/run").families.equals(made.families)
     assert load_run(f"{name}/run").assign(["Hello"]).height == 1
     assert (tmp_path / name / "run").is_dir()
+
+
+def test_a_mistaken_command_costs_nothing_of_what_a_killed_run_has_done(log: Path, tmp_path: Path) -> None:
+    def stop(stage: Stage) -> None:
+        if stage.name == "map":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(log, tmp_path / "run", progress=stop)
+    for mistake in (
+        RunSettings(columns={"prompt": "nope"}),
+        RunSettings(since=datetime(2100, 1, 1, tzinfo=UTC)),
+        RunSettings(account_key=str(tmp_path / "none")),
+    ):
+        with pytest.raises(ValueError, match=r"nope|no usable record|account key"):
+            run(log, tmp_path / "run", settings=mistake)
+    told: list[Stage] = []
+    run(log, tmp_path / "run", progress=told.append)
+    assert (
+        {"map", "report"}
+        <= {stage.name for stage in told if not stage.ended}
+        <= {
+            "load encoder",
+            "check logs",
+            "map",
+            "report",
+        }
+    )
 
 
 def test_a_name_that_is_no_utf_8_is_refused(log: Path, tmp_path: Path) -> None:
