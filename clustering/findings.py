@@ -22,6 +22,7 @@ from clustering.evidence import Evidence
 from clustering.families import Families, ViewClusters, with_points, without_points
 from clustering.handover import handover_links, joined_groups
 from clustering.joining import joining_families
+from clustering.leftovers import Claims, one_hand_leftovers
 from clustering.observed import Observed
 from clustering.pools import PoolFamilies, pool_families, pool_nodes
 from clustering.registry import Known, explained_by
@@ -138,7 +139,7 @@ def follow_pools(
     settings : RunSettings
     """
     traffic = found.observed.traffic
-    pools, claimed = _pools(found)
+    pools, claims = _pools(found, seed=settings.seed)
     if not pools.members:
         return found
     nodes = pool_nodes(traffic, pools.members, found.observed.templated, seed=settings.seed)
@@ -151,7 +152,7 @@ def follow_pools(
         nodes,
         graph,
         placed=found.flagged,
-        claimed=claimed,
+        claims=claims,
         min_family=settings.min_family,
     )
     families, came_from = with_sender_families(
@@ -173,10 +174,12 @@ class _Pools:
     groups: NDArray[np.int64]
 
 
-def _pools(found: Findings) -> tuple[_Pools, NDArray[np.int64]]:
-    """Pools of the campaigns, then those that relay conversations; and the pool of each relayed request.
+def _pools(found: Findings, *, seed: int) -> tuple[_Pools, Claims]:
+    """Pools of the campaigns, then those that relay conversations; and what they claim.
 
-    A pool that relays and shares at least half of its principals with a campaign's is the campaign's.
+    A pool that relays and shares at least half of its principals with a campaign's is the campaign's. Claimed
+    are relayed requests, and what is left of a campaign's pool where that is of one hand; without those that
+    have a common text, or a place in a flagged family.
     """
     campaign_of = _campaigns(found.groups, found.flagged)
     n = int(campaign_of.max(initial=-1)) + 1
@@ -193,7 +196,13 @@ def _pools(found: Findings) -> tuple[_Pools, NDArray[np.int64]]:
         np.append(np.array(p, np.float64), relays.p_values),
         np.array([*groups, *theirs], np.int64),
     )
-    return pools, np.append(np.array(home, np.int64), -1)[relays.claimed]
+    left = one_hand_leftovers(found.observed, members, placed=found.flagged, seed=seed)
+    relayed = np.append(np.array(home, np.int64), -1)[relays.claimed]
+    held = np.append(found.flagged | found.observed.templated, False)[found.observed.traffic.groups]
+    claimed = np.where(held, -1, np.where(relayed >= 0, relayed, left.pools))
+    certain = np.zeros(len(pools.members))
+    certain[:n] = np.where(np.isin(np.arange(n), left.pools), left.p_values, 0.0)
+    return pools, Claims(claimed, certain)
 
 
 def _home(pool: NDArray[np.int64], campaigns: Sequence[NDArray[np.int64]], own: int) -> int:

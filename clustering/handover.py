@@ -16,8 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import mannwhitneyu
 
-from clustering.signals import FEWEST, Traffic
-from clustering.signals.comembership import LINK_LEVEL
+from clustering.signals import FEWEST, LINK_LEVEL, Traffic
 
 MOST_GAP = 24.0 * 7  # hours from one pool's end to the other's start; "within days"
 MOST_MIXED = 0.05  # of a crowd or of pairs of principals: stragglers of a ban

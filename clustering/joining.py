@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from clustering.pools import MAJORITY
-from clustering.signals import FEWEST, Traffic
-from clustering.signals.comembership import LINK_LEVEL
+from clustering.signals import FEWEST, LINK_LEVEL, Traffic
 
 
 def joining_families(

@@ -14,8 +14,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.stats import binom
 
-from clustering.signals import FEWEST, Traffic
-from clustering.signals.comembership import LINK_LEVEL
+from clustering.signals import FEWEST, LINK_LEVEL, Traffic
 from clustering.signals.session_hop import SHARED, Hops
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.observed import Observed
-from clustering.signals import FEWEST, paired_sample
+from clustering.signals import FEWEST, Traffic, paired_sample
 
 _N_PEOPLE = 20_000  # requests that show how far people keep to their own subjects
 
@@ -38,18 +38,31 @@ class Subjects:
 
 def sample_subjects(observed: Observed, *, seed: int) -> Subjects:
     """Encode the payloads of a sample of every pool and of people."""
-    traffic, texts = observed.traffic, observed.payloads
+    traffic = observed.traffic
     in_template = np.append(observed.templated, False)[traffic.groups]  # -1, no family, takes the last
-    said = (texts.fill_null("") != "").to_numpy()
-    people = paired_sample(traffic, np.flatnonzero(~in_template), seed=seed, n_requests=_N_PEOPLE)
+    people = sample_people(traffic, np.flatnonzero(~in_template), seed=seed)
+    said = (observed.payloads.fill_null("") != "").to_numpy()
     rows = [people]
     for _, members in traffic.each_group():
         if len(np.unique(traffic.principals[members])) >= FEWEST:
             rows.append(paired_sample(traffic, members[said[traffic.prompts[members]]], seed=seed))
-    wanted = np.unique(traffic.prompts[np.concatenate(rows)])
-    wanted = wanted[said[wanted]]
+    return Subjects(*payload_vectors(observed, np.concatenate(rows)), people, in_template)
+
+
+def sample_people(traffic: Traffic, rows: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
+    """Some of the rows, ascending: enough to show how far people keep to their own subjects."""
+    return paired_sample(traffic, rows, seed=seed, n_requests=_N_PEOPLE)
+
+
+def payload_vectors(
+    observed: Observed, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Vectors of what the requests' payloads say, (v, d) unit rows, and the row of each prompt's or -1."""
+    texts = observed.payloads
+    wanted = np.unique(observed.traffic.prompts[rows])
+    wanted = wanted[(texts[wanted].fill_null("") != "").to_numpy()]
     vectors = observed.encode(texts[wanted].to_list())
     known = np.flatnonzero(np.einsum("ij,ij->i", vectors, vectors) > 0)
     vector_of = np.full(len(texts), -1, np.int64)
     vector_of[wanted[known]] = known
-    return Subjects(vectors, vector_of, people, in_template)
+    return vectors, vector_of

@@ -14,7 +14,7 @@ NAMES = ("read logs", "views", "map")
 
 
 class Work:
-    """Three stages that build on the one before and note that they were done; all but the first write a file."""
+    """Three stages that build on the one before and note that they were done; the later two write a file."""
 
     def __init__(self, folder: Path, *, command: str = "c1", fail_in: str | None = None) -> None:
         folder.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ from clustering.signals.catalogue import SIGNALS, SignalWords
 from clustering.signals.clock import one_clock
 from clustering.signals.comembership import (
     LEAST_OVERLAP,
+    LINK_LEVEL,
     Crowd,
     comembership,
     crowd_of,
@@ -16,7 +17,7 @@ from clustering.signals.devotion import devotion
 from clustering.signals.dispersion import dispersion
 from clustering.signals.efficiency import union_efficiency
 from clustering.signals.evenness import slot_evenness
-from clustering.signals.exchangeability import exchangeability
+from clustering.signals.exchangeability import exchangeability, payload_icc
 from clustering.signals.grid import grid_balance
 from clustering.signals.hours import hour_flatness
 from clustering.signals.intraclass import paired_sample
@@ -35,6 +36,7 @@ from clustering.signals.turnover import hand_over, step_adoption
 __all__ = [
     "FEWEST",
     "LEAST_OVERLAP",
+    "LINK_LEVEL",
     "SIGNALS",
     "Crowd",
     "Hops",
@@ -55,6 +57,7 @@ __all__ = [
     "of_one_pool",
     "one_clock",
     "paired_sample",
+    "payload_icc",
     "principals",
     "release_pivot",
     "repetition",

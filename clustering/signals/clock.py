@@ -37,7 +37,7 @@ def one_clock(traffic: Traffic, background: NDArray[np.int64], *, seed: int) -> 
     for group, rows in traffic.each_group():
         found = _of_hours(traffic, paired_sample(traffic, rows, seed=seed), hands)
         if found is not None:
-            out.effect[group], out.p_value[group] = found.value, found.at_most_half_of(people)
+            out.effect[group], out.p_value[group] = found.value, found.below(0.5, people)
     return out
 
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from clustering.signals.intraclass import Intraclass, intraclass
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
+_PEOPLES = 0.5  # of people's ICC: a dispatcher's accounts keep to their subjects less
+
 
 def exchangeability(
     traffic: Traffic,
@@ -33,17 +35,17 @@ def exchangeability(
         Rows of requests whose ICC is that of people.
     """
     out = no_evidence(traffic.n_groups)
-    people = _of_payloads(traffic, background, vectors, vector_of)
+    people = payload_icc(traffic, background, vectors, vector_of)
     if people is None or not people.value > 0:
         return out  # people without subjects of their own: nothing to tell a dispatcher from
     for group, rows in traffic.each_group():
-        found = _of_payloads(traffic, rows, vectors, vector_of)
+        found = payload_icc(traffic, rows, vectors, vector_of)
         if found is not None:
-            out.effect[group], out.p_value[group] = found.value, found.at_most_half_of(people)
+            out.effect[group], out.p_value[group] = found.value, found.below(_PEOPLES, people)
     return out
 
 
-def _of_payloads(
+def payload_icc(
     traffic: Traffic,
     rows: NDArray[np.int64],
     vectors: NDArray[np.float32],

@@ -45,15 +45,15 @@ class Intraclass:
     n_each: float
     n_dimensions: float
 
-    def at_most_half_of(self, people: Intraclass) -> float:
-        """p of "this ICC is at least half of people's": lower tail of Student's t, both errors counted.
+    def below(self, part: float, people: Intraclass) -> float:
+        """p of "this ICC is at least this part of people's": lower tail of Student's t, both errors counted.
 
-        The own error is at least what it would be at that half: where an ICC comes out low by chance, its
+        The own error is at least what it would be at that part: where an ICC comes out low by chance, its
         jackknife error does so too, and p would be too small.
         """
-        half = people.value / 2
-        error = np.hypot(max(self.error, self.error_at(half)), people.error / 2)
-        return float(t.cdf((self.value - half) / error, self.n_effective - 1))
+        bound = part * people.value
+        error = np.hypot(max(self.error, self.error_at(bound)), part * people.error)
+        return float(t.cdf((self.value - bound) / error, self.n_effective - 1))
 
     def error_at(self, icc: float) -> float:
         """Standard error of normal numbers with such an ICC (Donner 1986, Int. Stat. Rev. 54(1))."""
