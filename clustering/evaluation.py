@@ -26,6 +26,7 @@ import polars as pl
 
 from clustering.durable import read_parquet
 from clustering.judgement import CAMPAIGN, Match, best_matches, mean, pieces_of, ranking
+from clustering.results import load_run
 
 FLAGGED_UP_TO = 0.05
 
@@ -122,17 +123,18 @@ def evaluate_run(run_dir: Path | str, truth_path: Path | str) -> Evaluation:
 
     Raises
     ------
+    RunError
+        The run is not complete, or a table of it is damaged.
     ValueError
         A file or column is missing.
     """
+    run = load_run(run_dir)
     truth_file = Path(truth_path)
     if truth_file.is_dir():
         truth_file = truth_file / "truth.parquet"
-    assignments = _read(Path(run_dir) / "assignments.parquet")
-    families = _read(Path(run_dir) / "families.parquet")
     beside = truth_file.with_name("requests.parquet")
-    requests = _read(beside) if beside.is_file() else assignments
-    return evaluate(assignments, families, _read(truth_file), requests=requests)
+    requests = _read(beside) if beside.is_file() else run.assignments
+    return evaluate(run.assignments, run.families, _read(truth_file), requests=requests)
 
 
 def pairwise_f1(truth: pl.Series, found: pl.Series) -> float:

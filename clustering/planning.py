@@ -197,7 +197,8 @@ def _read(
     accepted = within_period(sample.accepted, settings.since, settings.until)
     if not accepted.height:
         raise LogError(
-            f"no usable record among {sample.n_sampled:,}; check the logs, the columns and the period"
+            f"no usable record among {sample.n_sampled:,}; check the logs, the columns and the period "
+            "(without --plan, a run names the first bad rows)"
         )
     if settings.redact:
         texts = (redacted(accepted[name]) for name in ("system_prompt", "prompt"))

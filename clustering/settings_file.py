@@ -53,7 +53,9 @@ def read_settings(file: str | Path) -> dict[str, Any]:
     """
     path = Path(file)
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path}: is no file; give a TOML file")
+        said = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors put a mark before it
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

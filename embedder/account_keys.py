@@ -24,6 +24,8 @@ def load_account_key(path: str | Path) -> bytes:
     ValueError
         The file cannot be read or holds less.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"account key {path}: is no file; {_REMEDY}")
     try:
         key = Path(path).read_bytes().rstrip(b"\r\n")
     except OSError as error:

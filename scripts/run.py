@@ -183,6 +183,7 @@ def run_settings(
 def _print_result(result: Run, seconds: float, *, as_json: bool) -> None:
     from clustering.report.formats import format_time
     from clustering.report.signals import format_count
+    from clustering.run_directory import partial_of
     from scripts.queue_table import queue_json, queue_table, summary_line
 
     if as_json:
@@ -195,6 +196,13 @@ def _print_result(result: Run, seconds: float, *, as_json: bool) -> None:
     if result.was_complete:
         made = format_time(result.manifest.get("created"))
         screen.print(f"Complete already, since {made} UTC: the same logs and settings. Nothing was done.")
+        beside = partial_of(result.path.resolve())
+        if beside.exists():
+            screen.print(
+                f"{beside} is what another command had done when it was stopped: give that one again, or "
+                "delete it.",
+                soft_wrap=True,
+            )
     if result.rejected.height:
         rejected = result.path / "rejected.parquet"
         screen.print(

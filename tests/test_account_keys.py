@@ -108,6 +108,11 @@ def test_a_key_that_is_none_is_one_line_with_the_remedy(tmp_path, held, said) ->
         load_account_key(path)
 
 
+def test_a_device_is_no_key() -> None:
+    with pytest.raises(ValueError, match="is no file"):
+        load_account_key("/dev/zero")
+
+
 def test_a_run_holds_neither_the_ids_nor_the_key_and_shows_an_account(tmp_path) -> None:
     from clustering import run
 

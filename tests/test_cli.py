@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import polars as pl
 import pytest
 import typer
 from report_tables import Tables, small_run
+from run_files import seal_run
 from typer.testing import CliRunner
 
 import clustering
-from clustering.durable import seal_all
-from clustering.tables import REJECTED, SCHEMA_VERSION
+from clustering.tables import REJECTED
 from scripts.cli import app, main
 from scripts.errors import is_user_mistake
 from scripts.progress import stage_bars
@@ -161,9 +161,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, extra: list[s
     for name in ("families", "campaigns", "accounts", "assignments", "prompts", "slots", "map"):
         getattr(tables, name).write_parquet(tmp_path / f"{name}.parquet")
     REJECTED.to_frame().write_parquet(tmp_path / "rejected.parquet")
-    sealed = seal_all(sorted(tmp_path.iterdir()), below=tmp_path)
-    files = {name: asdict(each) for name, each in sealed.items()}
-    (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION, "files": files}))
+    seal_run(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-m", "scripts.cli", "show", str(tmp_path), *extra],
         cwd=Path(__file__).parent.parent,
@@ -328,6 +326,7 @@ def test_evaluate_prints_the_figures(tmp_path: Path) -> None:
     }
     for name, columns in tables.items():
         pl.DataFrame(columns).write_parquet(tmp_path / f"{name}.parquet")
+    seal_run(tmp_path)
     shown = runner.invoke(app, ["evaluate", str(tmp_path), str(tmp_path)])
     assert shown.exit_code == 0, shown.output
     assert "account precision" in shown.stdout

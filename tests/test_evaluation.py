@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from run_files import seal_run
 
 from clustering.evaluation import evaluate, evaluate_run, pairwise_f1
 from clustering.judgement import Match, average_precision, best_matches, pieces_of
+from clustering.results import RunError
 
 # (kind, group, family, found family, account, how many); accounts are numbered within a row of the table.
 Part = tuple[str, str | None, str | None, str | None, str, int]
@@ -165,10 +167,13 @@ def test_evaluate_run_reads_folders(tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     run.mkdir()
     log.mkdir()
-    with pytest.raises(ValueError, match=r"assignments\.parquet is not there"):
+    with pytest.raises(RunError, match="not a complete run"):
         evaluate_run(run, log)
     assignments.join(requests, on="request_id").write_parquet(run / "assignments.parquet")
     families.write_parquet(run / "families.parquet")
+    seal_run(run)
+    with pytest.raises(ValueError, match=r"truth\.parquet is not there"):
+        evaluate_run(run, log)
     truth.write_parquet(log / "truth.parquet")
     expected = evaluate(assignments, families, truth, requests=requests)
     assert evaluate_run(run, log) == evaluate_run(run, log / "truth.parquet") == expected
@@ -176,6 +181,10 @@ def test_evaluate_run_reads_folders(tmp_path: Path) -> None:
     assert evaluate_run(run, log) == expected
     (log / "truth.parquet").write_text("no parquet")
     with pytest.raises(ValueError, match="cannot be read"):
+        evaluate_run(run, log)
+    truth.write_parquet(log / "truth.parquet")
+    (run / "families.parquet").write_bytes((run / "families.parquet").read_bytes()[:-1])
+    with pytest.raises(RunError, match="damaged"):
         evaluate_run(run, log)
 
 

@@ -62,6 +62,10 @@ def test_a_secret_goes_and_its_frame_stays(placeholder: str, secret: str, frame:
 def test_secrets_that_only_their_frame_tells() -> None:
     assert one("my phone is 4155552671, ok") == "my phone is <PHONE>, ok"
     assert one(f"Authorization: Bearer {_TOKEN}/x") == "Authorization: Bearer <KEY>"
+    assert one("Bearer abcdef0123456789ABCDEF0123456789") == "Bearer <KEY>", "sequences are keys there, too"
+    assert one("the bearer authentication-token-of-the-session") == (
+        "the bearer authentication-token-of-the-session"
+    )
     assert one("psql postgres://ann:hunter2@db.example.org/x") == "psql postgres<KEY>db.example.org/x"
     assert "MIIE" not in one("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nwhat is this?")
 

@@ -99,6 +99,14 @@ def test_a_mistake_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+def test_a_byte_order_mark_is_no_mistake_and_a_device_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "marked.toml"
+    file.write_bytes(b"\xef\xbb\xbfmin_family = 30")
+    assert read_settings(file) == {"min_family": 30}
+    with pytest.raises(ValueError, match="is no file"):
+        read_settings("/dev/zero")
+
+
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"gone\.toml: cannot be read"):
         read_settings(tmp_path / "gone.toml")

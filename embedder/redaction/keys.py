@@ -36,6 +36,7 @@ _PART = "[A-Za-z0-9_~%+/=.-]"
 _BEARER = re.compile(rf"\bBearer\s+({_PART}{{20,}})", re.IGNORECASE)
 _LONE = re.compile(r"(?<![A-Za-z0-9_+/=-])(?<!\w\.)[A-Za-z0-9_-]{24,256}(?![A-Za-z0-9_+/=-]|\.\w)")
 _QUOTED = re.compile(r"([\"'`])([A-Za-z0-9_+/=-]{24,256})\1")
+_DIGIT = re.compile("[0-9]")
 _RUN = re.compile(r"[A-Za-z0-9]{16}")
 _MIXED = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9].*[0-9]")))
 _PART_AT, _OUTSIDE = re.compile(_PART), re.compile(_PART.replace("[", "[^"))
@@ -57,7 +58,10 @@ def _in_piece(piece: str) -> Iterator[tuple[int, int]]:
     for pattern in _patterns():
         for match in pattern.finditer(piece):
             yield _whole_token(piece, *match.span())
-    for pattern, group in ((_BEARER, 1), (_LONE, 0), (_QUOTED, 2)):
+    for match in _BEARER.finditer(piece):
+        if _DIGIT.search(match[1]):  # it says itself what it is; words with hyphens are none
+            yield match.span(1)
+    for pattern, group in ((_LONE, 0), (_QUOTED, 2)):
         for match in pattern.finditer(piece):
             if _is_random(match[group]):
                 yield match.span(group)
