@@ -149,4 +149,4 @@ def choose_effort(
         recall = float(np.mean(distances <= reach[:, -1:]))
         if recall >= target or engine.nprobe == engine.nlist:
             return recall
-        probes += max(probes // 2, 1)
+        probes += max(probes // 4, 1)
