@@ -22,7 +22,7 @@ from clustering.evidence import Evidence
 from clustering.families import Families, ViewClusters, with_points, without_points
 from clustering.handover import handover_links, joined_groups
 from clustering.joining import joining_families
-from clustering.leftovers import Claims, one_hand_leftovers
+from clustering.leftovers import leftover_families
 from clustering.observed import Observed
 from clustering.pools import PoolFamilies, pool_families, pool_nodes
 from clustering.registry import Known, explained_by
@@ -36,6 +36,10 @@ from index import knn_graph
 
 _SMALLEST = 1e-300
 _SENT = "No common text, but common senders: {share:.0%} of them are this campaign's accounts, beyond chance."
+_LEFT = (
+    "What else the accounts of a flagged campaign send ({share:.0%} of its accounts are theirs): they keep "
+    "to no subject here either, as if it were dealt to them. Relayed requests or a cover: not flagged by this."
+)
 _JOINED = "Found by its senders: {share:.0%} of its accounts are this campaign's, beyond chance."
 
 EmbedRows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
@@ -139,7 +143,7 @@ def follow_pools(
     settings : RunSettings
     """
     traffic = found.observed.traffic
-    pools, claims = _pools(found, seed=settings.seed)
+    pools, claimed = _pools(found)
     if not pools.members:
         return found
     nodes = pool_nodes(traffic, pools.members, found.observed.templated, seed=settings.seed)
@@ -152,14 +156,21 @@ def follow_pools(
         nodes,
         graph,
         placed=found.flagged,
-        claims=claims,
+        claimed=claimed,
         min_family=settings.min_family,
     )
     families, came_from = with_sender_families(
         found.observed.families, new, prompts, view="pool", min_family=settings.min_family
     )
-    found = _with_families(found, families, came_from, new=new, pools=pools)
-    found = _with_joining(found, pools)
+    found = _with_families(
+        found,
+        (families, came_from),
+        new=new,
+        pools=pools,
+        p_values=np.maximum(new.p_values, pools.p_values[new.pools]),
+        said=_SENT,
+    )
+    found = _with_leftovers(_with_joining(found, pools), pools, prompts, settings=settings)
     flagged = found.flagged
     accounts = campaign_accounts(found.observed.traffic, _campaigns(found.groups, flagged), people=~flagged)
     return replace(found, accounts=accounts)
@@ -174,12 +185,10 @@ class _Pools:
     groups: NDArray[np.int64]
 
 
-def _pools(found: Findings, *, seed: int) -> tuple[_Pools, Claims]:
-    """Pools of the campaigns, then those that relay conversations; and what they claim.
+def _pools(found: Findings) -> tuple[_Pools, NDArray[np.int64]]:
+    """Pools of the campaigns, then those that relay conversations; and the pool of each relayed request.
 
-    A pool that relays and shares at least half of its principals with a campaign's is the campaign's. Claimed
-    are relayed requests, and what is left of a campaign's pool where that is of one hand; without those that
-    have a common text, or a place in a flagged family.
+    A pool that relays and shares at least half of its principals with a campaign's is the campaign's.
     """
     campaign_of = _campaigns(found.groups, found.flagged)
     n = int(campaign_of.max(initial=-1)) + 1
@@ -196,13 +205,7 @@ def _pools(found: Findings, *, seed: int) -> tuple[_Pools, Claims]:
         np.append(np.array(p, np.float64), relays.p_values),
         np.array([*groups, *theirs], np.int64),
     )
-    left = one_hand_leftovers(found.observed, members, placed=found.flagged, seed=seed)
-    relayed = np.append(np.array(home, np.int64), -1)[relays.claimed]
-    held = np.append(found.flagged | found.observed.templated, False)[found.observed.traffic.groups]
-    claimed = np.where(held, -1, np.where(relayed >= 0, relayed, left.pools))
-    certain = np.zeros(len(pools.members))
-    certain[:n] = np.where(np.isin(np.arange(n), left.pools), left.p_values, 0.0)
-    return pools, Claims(claimed, certain)
+    return pools, np.append(np.array(home, np.int64), -1)[relays.claimed]
 
 
 def _home(pool: NDArray[np.int64], campaigns: Sequence[NDArray[np.int64]], own: int) -> int:
@@ -212,10 +215,34 @@ def _home(pool: NDArray[np.int64], campaigns: Sequence[NDArray[np.int64]], own: 
     return best if shared and shared[best] >= LEAST_OVERLAP * len(pool) else own
 
 
-def _with_families(
-    found: Findings, families: Families, came_from: NDArray[np.int64], *, new: PoolFamilies, pools: _Pools
+def _with_leftovers(
+    found: Findings, pools: _Pools, prompts: pl.DataFrame, *, settings: RunSettings
 ) -> Findings:
-    """Findings with the pools' families after the others."""
+    """Findings with what else the pools send, where that is of one hand: shown, and never flagged by it."""
+    new = leftover_families(
+        found.observed,
+        pools.members,
+        placed=found.flagged,
+        min_family=settings.min_family,
+        seed=settings.seed,
+    )
+    moved = with_sender_families(
+        found.observed.families, new, prompts, view="pool", min_family=settings.min_family
+    )
+    return _with_families(found, moved, new=new, pools=pools, p_values=np.ones(len(new.pools)), said=_LEFT)
+
+
+def _with_families(
+    found: Findings,
+    moved: tuple[Families, NDArray[np.int64]],
+    *,
+    new: PoolFamilies,
+    pools: _Pools,
+    p_values: NDArray[np.float64],
+    said: str,
+) -> Findings:
+    """Findings with the pools' new families after the others, their p-values and how they were found."""
+    families, came_from = moved
     before, old, n_new = found.observed, came_from[came_from >= 0], len(new.pools)
     rows = range(len(old), len(families.ids))
     added = [
@@ -227,8 +254,7 @@ def _with_families(
     )
     kept = [before.templates[family].of_rows(mask) for family, mask in zip(old.tolist(), stayed, strict=True)]
     observed = before.regrouped(families, [*kept, *added])
-    p = np.maximum(new.p_values, pools.p_values[new.pools])
-    p_values = np.append(found.p_values[old], p)
+    all_p_values = np.append(found.p_values[old], p_values)
     shares = [_share(observed, row, pools.members[pool]) for row, pool in zip(rows, new.pools, strict=True)]
     unmeasured = np.full(n_new, np.nan)
     return replace(
@@ -238,13 +264,16 @@ def _with_families(
             name: Signal(np.append(s.effect[old], unmeasured), np.append(s.p_value[old], unmeasured))
             for name, s in found.signals.items()
         },
-        p_values=p_values,
-        q_values=q_values(p_values),
-        scores=np.append(found.scores[old], -np.log10(np.maximum(p, _SMALLEST))),
+        p_values=all_p_values,
+        q_values=q_values(all_p_values),
+        scores=np.append(found.scores[old], -np.log10(np.maximum(p_values, _SMALLEST))),
         groups=np.append(found.groups[old], pools.groups[new.pools]),
         n_pooled=np.append(found.n_pooled[old], np.zeros(n_new, np.int64)),
         known=[*(found.known[family] for family in old.tolist()), *[None] * n_new],
-        followed=[*[None] * len(old), *(_SENT.format(share=share) for share in shares)],
+        followed=[
+            *(found.followed[family] for family in old.tolist()),
+            *(said.format(share=share) for share in shares),
+        ],
     )
 
 

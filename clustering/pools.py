@@ -18,7 +18,6 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import binom, false_discovery_control
 
 from clustering.beta_binomial import campaign_posterior
-from clustering.leftovers import Claims
 from clustering.neighbourhoods import Senders, pool_nearby, senders
 from clustering.signals import FEWEST, Traffic
 from index import KnnGraph
@@ -57,7 +56,8 @@ class PoolFamilies:
     pools : (f,) int64
         Pool of each family.
     p_values : (f,) float64
-        Of "fewer than half of the family's prompts lie among the pool beyond chance"; claimed ones do.
+        Of the null model of what found it: "fewer than half of the family's prompts lie among the pool beyond
+        chance" (claimed ones do), or ``leftover_families``.
     """
 
     labels: NDArray[np.int64]
@@ -109,7 +109,7 @@ def pool_families(
     graph: KnnGraph,
     *,
     placed: NDArray[np.bool_],
-    claims: Claims | None = None,
+    claimed: NDArray[np.int64] | None = None,
     min_family: int,
 ) -> PoolFamilies:
     """Families of what each pool sends and hardly anybody else.
@@ -140,9 +140,9 @@ def pool_families(
         Of the nodes' whole texts, k = `min_family`: a neighbourhood as large as the smallest family.
     placed : (f,) bool
         Families whose requests keep their place: the flagged ones. They count as neighbours.
-    claims : Claims, optional
-        Requests that are a pool's own by another sign, as relayed conversations are. Those of one pool are
-        one family, whether they are nodes or not.
+    claimed : (N,) int64, optional
+        Pool of requests that are its own by another sign, as relayed conversations are; -1 for others. A
+        pool's claimed requests are one family.
     min_family : int
 
     Notes
@@ -162,19 +162,14 @@ def pool_families(
         pool = np.zeros(len(traffic.loads), bool)
         pool[members] = True
         own = np.zeros(len(fixed), bool)
-        if claims is not None:
-            own[at[traffic.prompts[rows[claims.pools[rows] == number]]]] = True
+        if claimed is not None:
+            own[at[traffic.prompts[rows[claimed[rows] == number]]]] = True
         taken = _taken(sent, pool, (fixed, own & ~fixed))
         for family in _families(sent, pool, taken, min_family):
             labels[nodes.prompts[family]] = len(of_pool)
             strengths[nodes.prompts[family]] = taken.strengths[family]
-            p_values.append(_half_p_value(taken.p_values[family], taken.n_tested))
-            if claims is not None and taken.own[family].any():
-                beyond = traffic.prompts[claims.pools == number]
-                beyond = beyond[(at[beyond] < 0) & (labels[beyond] < 0)]
-                labels[beyond], strengths[beyond] = len(of_pool), 1.0
-                p_values[-1] = max(p_values[-1], float(claims.p_values[number]))
             of_pool.append(number)
+            p_values.append(_half_p_value(taken.p_values[family], taken.n_tested))
             fixed[family] = True
     return PoolFamilies(labels, strengths, np.array(of_pool, np.int64), np.array(p_values, np.float64))
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from traffic_cases import nothing, traffic_of
 
-from clustering.leftovers import one_hand_leftovers
+from clustering.leftovers import leftover_families
 from clustering.signals import LINK_LEVEL
 
 POOL = np.arange(40)
@@ -45,15 +45,18 @@ def observed(who, vectors, *, groups=None, prompts=None, templated=()):
 
 
 def claims(seen, pools=(POOL,), placed=()):
-    return one_hand_leftovers(seen, list(pools), placed=np.array(placed, bool), seed=0)
+    """Pool of each request that is in a family of what its pool leaves, -1 for others; and the p-values."""
+    found = leftover_families(seen, list(pools), placed=np.array(placed, bool), min_family=20, seed=0)
+    assert ((found.strengths == 1) == (found.labels >= 0)).all()
+    return np.append(found.pools, -1)[found.labels[seen.traffic.prompts]], found.p_values
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_all_that_devoted_accounts_send_is_claimed(seed):
     who, vectors = log(seed)
-    found = claims(observed(who, vectors))
-    np.testing.assert_array_equal(found.pools >= 0, who < 40)
-    assert found.p_values[0] < 1e-4
+    found, p_values = claims(observed(who, vectors))
+    np.testing.assert_array_equal(found == 0, who < 40)
+    assert p_values[0] < 1e-4
 
 
 @pytest.mark.parametrize("ordinary", [0.6, 1.0])
@@ -62,22 +65,22 @@ def test_where_most_of_it_is_the_peoples_own_nothing_is(ordinary):
     wrong = 0
     for seed in range(60):
         who, vectors = log(seed, ordinary=ordinary)
-        wrong += (claims(observed(who, vectors)).pools >= 0).any()
+        wrong += (claims(observed(who, vectors))[0] >= 0).any()
     assert wrong <= 60 * LINK_LEVEL + 3 * np.sqrt(60 * LINK_LEVEL)
 
 
 def test_people_are_no_pool():
     who, vectors = log(0)
     pools = [np.arange(k, k + 40) for k in range(100, 500, 40)]
-    assert (claims(observed(who, vectors), pools).pools < 0).all()
+    assert (claims(observed(who, vectors), pools)[0] < 0).all()
 
 
 def test_each_pool_claims_its_own_and_a_principal_of_two_is_the_firsts():
     who, vectors = log(1)
-    found = claims(observed(who, vectors), [np.arange(25), np.arange(15, 40), np.arange(100, 140)])
-    assert np.unique(found.pools[who < 25]).tolist() == [0]
-    assert np.unique(found.pools[(who >= 25) & (who < 40)]).tolist() == [1]
-    assert (found.pools[who >= 40] == -1).all()
+    found, _ = claims(observed(who, vectors), [np.arange(25), np.arange(15, 40), np.arange(100, 140)])
+    assert np.unique(found[who < 25]).tolist() == [0]
+    assert np.unique(found[(who >= 25) & (who < 40)]).tolist() == [1]
+    assert (found[who >= 40] == -1).all()
 
 
 def test_common_texts_flagged_families_and_what_others_send_too_stay():
@@ -88,14 +91,14 @@ def test_common_texts_flagged_families_and_what_others_send_too_stay():
     prompts = np.arange(len(who))
     prompts[-1] = prompts[pool_rows[60]]
     seen = observed(who, vectors, groups=groups, prompts=prompts, templated=(True, False))
-    found = claims(seen, placed=(False, True))
-    assert np.flatnonzero(found.pools >= 0).tolist() == pool_rows[61:].tolist()
+    found, _ = claims(seen, placed=(False, True))
+    assert np.flatnonzero(found >= 0).tolist() == pool_rows[61:].tolist()
 
 
 def test_edges():
     empty = observed(nothing().principals, np.zeros((0, 4), np.float32))
-    assert claims(empty, []).pools.tolist() == []
+    assert claims(empty, [])[0].tolist() == []
     who, vectors = log(0, each=1)
-    assert (claims(observed(who, vectors)).pools < 0).all(), "one request each shows nobody's subjects"
+    assert (claims(observed(who, vectors))[0] < 0).all(), "one request each shows nobody's subjects"
     who, vectors = log(0)
-    assert (claims(observed(who, vectors), [np.arange(2)]).pools < 0).all(), "two are no pool"
+    assert (claims(observed(who, vectors), [np.arange(2)])[0] < 0).all(), "two are no pool"

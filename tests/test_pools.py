@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from traffic_cases import nothing, traffic_of
 
-from clustering.leftovers import Claims
 from clustering.neighbourhoods import pool_nearby, senders
 from clustering.pools import pool_families, pool_nodes
 from index import KnnGraph, knn_graph
@@ -72,13 +71,11 @@ def test_claimed_requests_are_one_family_whatever_lies_near():
     relayed = np.sort(random.choice(np.flatnonzero(traffic.principals < 40), 60, replace=False))
     claimed = np.full(len(traffic.prompts), -1)
     claimed[relayed] = 0
-    families = found(traffic, vectors, claims=Claims(claimed, np.array([1e-9])))
+    families = found(traffic, vectors, claimed=claimed)
     assert np.flatnonzero(families.labels == 0).tolist() == relayed.tolist()
-    assert families.p_values.tolist() == [1e-9]
+    assert families.p_values.tolist() == [0.0]
     claimed[relayed[19:]] = -1
-    assert len(found(traffic, vectors, claims=Claims(claimed, np.zeros(1))).pools) == 0, (
-        "too few requests for a family"
-    )
+    assert len(found(traffic, vectors, claimed=claimed).pools) == 0, "too few requests for a family"
 
 
 def test_flagged_families_keep_their_requests():
