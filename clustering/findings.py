@@ -38,7 +38,7 @@ _SMALLEST = 1e-300
 _SENT = "No common text, but common senders: {share:.0%} of them are this campaign's accounts, beyond chance."
 _LEFT = (
     "What else the accounts of a flagged campaign send ({share:.0%} of its accounts are theirs): they keep "
-    "to no subject here either, as if it were dealt to them. Relayed requests or a cover: not flagged by this."
+    "to no subject here either, as if it were dealt to them. Relayed requests or a cover; not flagged by it."
 )
 _JOINED = "Found by its senders: {share:.0%} of its accounts are this campaign's, beyond chance."
 
