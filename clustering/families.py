@@ -28,6 +28,7 @@ from embedder import Views, lexical_vectors, to_buffer
 from index import KnnGraph, VectorIndex, build_index, knn_graph
 
 N_NEIGHBOURS = 15
+RECALL = 0.9  # of the neighbours in a large graph: measured, families are the exact graph's from 0.8 on
 DISTANCE_FLOOR = 0.02  # texts nearer than this are the same text: one word changed in a hundred
 MIN_SAMPLES = 5
 _PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a skeleton needs no such proof
@@ -216,7 +217,9 @@ def _clusters(
     A heavy point is dense all alone and would take in whatever stranger lies least far.
     """
     seed, threads = settings.seed, settings.threads
-    index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads) if len(vectors) else None
+    index = None
+    if len(vectors):
+        index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads, recall_target=RECALL)
     graph = knn_graph(vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads)
     apart = graph.distances > NEAR
     clustering = cluster_graph(

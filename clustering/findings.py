@@ -162,14 +162,7 @@ def follow_pools(
     families, came_from = with_sender_families(
         found.observed.families, new, prompts, view="pool", min_family=settings.min_family
     )
-    found = _with_families(
-        found,
-        (families, came_from),
-        new=new,
-        pools=pools,
-        p_values=np.maximum(new.p_values, pools.p_values[new.pools]),
-        said=_SENT,
-    )
+    found = _with_families(found, (families, came_from), new=new, pools=pools, said=_SENT)
     found = _with_leftovers(_with_joining(found, pools), pools, prompts, settings=settings)
     flagged = found.flagged
     accounts = campaign_accounts(found.observed.traffic, _campaigns(found.groups, flagged), people=~flagged)
@@ -226,10 +219,12 @@ def _with_leftovers(
         min_family=settings.min_family,
         seed=settings.seed,
     )
+    if len(new.pools) == 0:
+        return found
     moved = with_sender_families(
         found.observed.families, new, prompts, view="pool", min_family=settings.min_family
     )
-    return _with_families(found, moved, new=new, pools=pools, p_values=np.ones(len(new.pools)), said=_LEFT)
+    return _with_families(found, moved, new=new, pools=pools, said=_LEFT, certain=False)
 
 
 def _with_families(
@@ -238,23 +233,20 @@ def _with_families(
     *,
     new: PoolFamilies,
     pools: _Pools,
-    p_values: NDArray[np.float64],
     said: str,
+    certain: bool = True,
 ) -> Findings:
-    """Findings with the pools' new families after the others, their p-values and how they were found."""
-    families, came_from = moved
-    before, old, n_new = found.observed, came_from[came_from >= 0], len(new.pools)
-    rows = range(len(old), len(families.ids))
-    added = [
-        family_template(before.whole, np.flatnonzero(families.labels == row), int(families.medoids[row]))
-        for row in rows
-    ]
-    stayed = (
-        families.labels[before.templates[family].rows] == row for row, family in enumerate(old.tolist())
-    )
-    kept = [before.templates[family].of_rows(mask) for family, mask in zip(old.tolist(), stayed, strict=True)]
-    observed = before.regrouped(families, [*kept, *added])
-    all_p_values = np.append(found.p_values[old], p_values)
+    """Findings with the pools' new families after the others, and how they were found.
+
+    They have the p-value of what found them, or of their pool's campaign if that is larger; where it is not
+    `certain` that they are the campaign's, that one only makes the score.
+    """
+    old = moved[1][moved[1] >= 0]
+    observed = _regrouped(found.observed, *moved)
+    n_new = len(new.pools)
+    rows = range(len(old), len(old) + n_new)
+    evidence = np.maximum(new.p_values, pools.p_values[new.pools])
+    p_values = np.append(found.p_values[old], evidence if certain else np.ones(n_new))
     shares = [_share(observed, row, pools.members[pool]) for row, pool in zip(rows, new.pools, strict=True)]
     unmeasured = np.full(n_new, np.nan)
     return replace(
@@ -264,9 +256,9 @@ def _with_families(
             name: Signal(np.append(s.effect[old], unmeasured), np.append(s.p_value[old], unmeasured))
             for name, s in found.signals.items()
         },
-        p_values=all_p_values,
-        q_values=q_values(all_p_values),
-        scores=np.append(found.scores[old], -np.log10(np.maximum(p_values, _SMALLEST))),
+        p_values=p_values,
+        q_values=q_values(p_values),
+        scores=np.append(found.scores[old], -np.log10(np.maximum(evidence, _SMALLEST))),
         groups=np.append(found.groups[old], pools.groups[new.pools]),
         n_pooled=np.append(found.n_pooled[old], np.zeros(n_new, np.int64)),
         known=[*(found.known[family] for family in old.tolist()), *[None] * n_new],
@@ -275,6 +267,18 @@ def _with_families(
             *(said.format(share=share) for share in shares),
         ],
     )
+
+
+def _regrouped(before: Observed, families: Families, came_from: NDArray[np.int64]) -> Observed:
+    """What was observed, with new families after the old ones that stay; see ``with_sender_families``."""
+    old = came_from[came_from >= 0].tolist()
+    added = [
+        family_template(before.whole, np.flatnonzero(families.labels == row), int(families.medoids[row]))
+        for row in range(len(old), len(families.ids))
+    ]
+    stayed = (families.labels[before.templates[family].rows] == row for row, family in enumerate(old))
+    kept = [before.templates[family].of_rows(mask) for family, mask in zip(old, stayed, strict=True)]
+    return before.regrouped(families, [*kept, *added])
 
 
 def _with_joining(found: Findings, pools: _Pools) -> Findings:

@@ -178,6 +178,26 @@ def test_the_hidden_set_becomes_a_family_of_the_campaign(planted):
     assert "100%" in reason
 
 
+@pytest.mark.parametrize("dealt", [True, False])
+def test_what_else_the_pool_sends_is_shown_and_not_flagged_if_it_is_dealt_to_the_accounts(dealt):
+    observed, vectors, _ = log(hidden=0)
+    vectors = vectors.copy()
+    left = (observed.traffic.groups < 0) & (observed.traffic.principals < len(POOL))
+    if dealt:
+        vectors[left] = unit(np.random.default_rng(0).normal(size=(left.sum(), D)))
+    observed = replace(observed, encode=lambda texts: vectors[[int(text.split()[1]) for text in texts]])
+    found = followed(observed, vectors)
+    check_findings(found)
+    rows = np.flatnonzero(found.observed.families.views == VIEW_NAMES.index("pool"))
+    assert len(rows) == dealt
+    for row in rows:
+        assert found.observed.traffic.members(row).tolist() == np.flatnonzero(left).tolist()
+        assert (found.flagged[row], found.p_values[row]) == (False, 1.0)
+        assert found.scores[row] > 2
+        assert found.groups[row] == found.groups[0]
+        assert "no subject" in family_reasons(found, row)[0]
+
+
 def test_a_family_that_the_pool_took_over_is_gone_and_what_is_known_of_the_others_is_theirs(planted):
     found, _ = planted
     names = by_id(found)
