@@ -8,6 +8,7 @@ from clustering.signals import SIGNALS
 
 _CONTRARY = 0.5  # a p-value above it speaks for the null, as far as a null can be spoken for
 _CHANCE = "Strong signs, but among {n_families} families not beyond what chance brings up now and then."
+_COVER = "It may be a cover: ordinary prompts drawn at random, for the accounts to look alive."
 _UNKNOWN = "Not distinguishable with what this log has: too few accounts, times or distinct prompts to tell."
 _KNOWN = "Known: {kind} \u201c{name}\u201d of the registry ({source})."
 _POOLED = "Weighed together with {others} its accounts: what follows of accounts is of all of them."
@@ -32,12 +33,14 @@ def family_reasons(found: Findings, family: int) -> list[str]:
 def benign_explanation(found: Findings, family: int) -> str:
     """The plainest story of a family that is not flagged.
 
-    Its entry in the registry; else what speaks most for people among the aspects, and how much of it chance
-    explains.
+    Its entry in the registry, or that it may be a pool's cover; else what speaks most for people among the
+    aspects, and how much of it chance explains.
     """
     known = found.known[family]
     if known is not None:
         return _KNOWN.format(kind=known.kind, name=known.name, source=known.source)
+    if found.followed[family] is not None and found.p_values[family] == 1:
+        return _COVER
     if found.p_values[family] <= FLAG_LEVEL:
         return _CHANCE.format(n_families=len(found.p_values))
     told = [name for name, words in SIGNALS.items() if words.benign and name in found.signals]

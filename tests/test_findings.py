@@ -16,6 +16,7 @@ from clustering.families import VIEW_NAMES
 from clustering.findings import first_findings, follow_pools
 from clustering.reasons import benign_explanation, family_reasons
 from clustering.registry import known_from_template
+from clustering.report.verdict import COVER
 from clustering.run_settings import RunSettings
 from clustering.signals import Signal
 
@@ -196,6 +197,7 @@ def test_what_else_the_pool_sends_is_shown_and_not_flagged_if_it_is_dealt_to_the
         assert found.scores[row] > 2
         assert found.groups[row] == found.groups[0]
         assert "no subject" in family_reasons(found, row)[0]
+        assert benign_explanation(found, row).startswith(COVER)
 
 
 def test_a_family_that_the_pool_took_over_is_gone_and_what_is_known_of_the_others_is_theirs(planted):

@@ -10,7 +10,7 @@ from scipy.stats import false_discovery_control, norm
 
 from clustering import reasons
 from clustering.report.aspects import aspect_figures
-from clustering.report.verdict import KNOWN, found_by_senders, level_needed, one_in, verdict
+from clustering.report.verdict import COVER, KNOWN, found_by_senders, level_needed, one_in, verdict
 from clustering.scores import FLAG_LEVEL, HIGHEST, combined_p_values
 from clustering.signals import SIGNALS, Signal
 from clustering.signals.catalogue import aspects
@@ -132,6 +132,13 @@ def test_registry_explains() -> None:
     found = judged(family(STRONG, p_value=1.0, benign_explanation=known))
     assert "in the registry" in found.sentence
     assert (found.benign, found.remedy) == (known, "")
+
+
+def test_what_else_a_pool_sends_is_said_to_be_its() -> None:
+    assert reasons._COVER.startswith(COVER)
+    found = judged(family({}, p_value=1.0, benign_explanation=reasons._COVER))
+    assert "the hand behind a flagged campaign sends this" in found.sentence
+    assert (found.benign, found.remedy) == (reasons._COVER, "")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from clustering.scores import FLAG_LEVEL, HIGHEST, POOL, STRUCTURE, bonferroni, 
 from clustering.tables import P_SUFFIX
 
 KNOWN = "Known: "  # how ``clustering.reasons`` begins what the registry explains
+COVER = "It may be a cover: "  # likewise what else a flagged campaign's pool sends
 VERY_LIKELY = 0.001  # a q-value at or below
 _SAME = 1.01  # the law of the sum is on a grid
 _RAREST = 1e-6  # beyond it the aspects' independence would have to be exact
@@ -23,6 +24,7 @@ _WANTED = {  # conditions of the score, as what a family would have to show
     "pool": "more than four accounts or organisations that send more than strays",
     "one hand": "signs of one hand",
 }
+_LEFT = "Not flagged: the hand behind a flagged campaign sends this, too, and what for is not known."
 _LACKING = {
     "structure": "its accounts send what others send, and sweep nothing",
     "pool": "too much of it comes from four accounts or organisations, or fewer",
@@ -75,6 +77,8 @@ def verdict(
         return Verdict("Not flagged: its text is in the registry of harmless ones.", benign, "", level)
     lacking = [name for name, value in met.items() if value * _SAME > level]
     remedy = _remedy(lacking, aspects, level, looks=_looks(p, met))
+    if benign.startswith(COVER):
+        return Verdict(_LEFT, benign, "", level)
     if p <= FLAG_LEVEL:
         sentence = (
             f"Not flagged: there are signs of one hand behind its {_accounts(family)}, but of groups of "
