@@ -70,7 +70,7 @@ def measure_costs(
     return fit_costs(
         [each.size for each in warm],
         {name: [quantity(each, name) for each in warm] for name in TERMS},
-        seconds_per_mib=time_shingles(texts),
+        seconds_per_mib=float(f"{time_shingles(texts):.4g}"),
         compiling=round(compiling, 1),
     )
 
