@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.errors import guarded
+from scripts.progress import stage_bars
 from scripts.terminal import console, print_json, table
 
 if TYPE_CHECKING:
-    from clustering.simulation import CampaignPlan, Simulation, SimulationSettings
+    from clustering.simulation import CampaignPlan, SimulationSettings
 
 SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000}
 LEAST_REQUESTS = 1_000
@@ -184,13 +185,14 @@ def simulate_command(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make simulated request logs with their truth: requests.parquet and truth.parquet.
+    """Make simulated request logs with their truth: requests.parquet, truth.parquet and simulation.json.
 
-    Organic accounts, campaigns of the known shapes, and benign traffic that looks like them.
+    Organic accounts, campaigns of the known shapes, and benign traffic that looks like them. Large logs are
+    written a million requests at a time.
     """
     from dataclasses import replace
 
-    from clustering.simulation import check_folder, drawn_plans, simulate, write_simulation
+    from clustering.simulation import check_folder, drawn_plans, write_simulation
 
     check_folder(out, force=force)
     settings = simulation_settings(
@@ -200,34 +202,36 @@ def simulate_command(
     if habits:
         plans = drawn_plans(settings, seed=seed)
         settings = replace(settings, campaigns=tuple(replace(plan, **habits) for plan in plans))
-    made = simulate(settings, seed=seed)
-    write_simulation(made, out, force=force)
+    with stage_bars(quiet=as_json) as progress:
+        made = write_simulation(settings, out, seed=seed, force=force, progress=progress)
     _print_made(made, out, as_json=as_json)
 
 
-def _print_made(made: Simulation, out: Path, *, as_json: bool) -> None:
-    from dataclasses import asdict
-
+def _print_made(made: dict[str, Any], out: Path, *, as_json: bool) -> None:
     from clustering.report.signals import format_count
+    from clustering.simulation import CampaignPlan
 
-    kinds = made.truth["kind"].str.split(":").list.first().value_counts(sort=True).rows()
-    counts = {"n_requests": made.requests.height, **{f"n_{kind}": n for kind, n in sorted(kinds)}}
+    counts = {"n_requests": made["n_requests"]}
+    for kind, n in made["n_requests_by_kind"].items():
+        name = f"n_{kind.partition(':')[0]}"
+        counts[name] = counts.get(name, 0) + n
     if as_json:
-        print_json({"path": out, **counts, "campaigns": [asdict(plan) for plan in made.plans]})
+        print_json({"path": out, **counts, "campaigns": made["campaigns"]})
         return
     screen = console()
     screen.print(
         ", ".join(f"{format_count(n)} {name.removeprefix('n_')}" for name, n in counts.items()),
         soft_wrap=True,
     )
-    if made.plans:
+    if made["campaigns"]:
         listed = table(("Campaign", "left"), ("Requests", "right"), ("Accounts", "right"), ("Habits", "left"))
-        for plan in made.plans:
+        for plan in (CampaignPlan(**fields) for fields in made["campaigns"]):
             numbers = (format_count(plan.n_requests), format_count(plan.n_accounts))
             listed.add_row(plan.label, *numbers, ", ".join(_habits(plan)))
         screen.print(listed)
     screen.print(f"Logs     {out / 'requests.parquet'}", soft_wrap=True)
     screen.print(f"Truth    {out / 'truth.parquet'}", soft_wrap=True)
+    screen.print(f"Contents {out / 'simulation.json'}", soft_wrap=True)
 
 
 def _habits(plan: CampaignPlan) -> Iterable[str]:

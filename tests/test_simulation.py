@@ -76,17 +76,17 @@ def test_same_seed_same_frames_and_other_seed_others() -> None:
 
 
 def test_same_bytes_in_another_process(tmp_path: Path) -> None:
-    write_simulation(simulate(replace(NOTHING, n_requests=300), seed=1), tmp_path / "here")
+    write_simulation(replace(NOTHING, n_requests=300), tmp_path / "here", seed=1)
     program = (
         "from clustering.simulation import *; "
-        "write_simulation(simulate(SimulationSettings(n_requests=300, campaigns=(), lookalikes=()), seed=1), "
-        f"{str(tmp_path / 'there')!r})"
+        "write_simulation(SimulationSettings(n_requests=300, campaigns=(), lookalikes=()), "
+        f"{str(tmp_path / 'there')!r}, seed=1)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "1234"}
     subprocess.run(
         [sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1], env=environment
     )
-    for name in ("requests.parquet", "truth.parquet"):
+    for name in ("requests.parquet", "truth.parquet", "simulation.json"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 

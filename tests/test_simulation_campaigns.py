@@ -134,7 +134,7 @@ def test_grid_is_swept_and_one_prompt_resampled() -> None:
 def test_queue_has_each_item_as_often_as_sampled() -> None:
     recipe = Recipe("tags_tail", 1.0, samples=3)
     nobody = np.full(31, -1)
-    queue = queue_of(WORLD, CampaignPlan("trace"), recipe, nobody, rng=np.random.default_rng(0))
+    queue = queue_of(WORLD, CampaignPlan("trace"), recipe, nobody, rng=np.random.default_rng(0), once={})
     prompts = queue.prompts.tolist()
     assert [prompts.count(prompts[i]) for i in (0, 3, 27)] == [3, 3, 3]
     assert prompts.count(prompts[30]) == 1
