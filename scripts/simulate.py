@@ -53,7 +53,7 @@ def simulation_settings(
     lookalikes: str | None,
 ) -> SimulationSettings:
     """Settings of a call; None keeps what a log, or a log of a preset, has by default."""
-    from clustering.simulation import PRESETS, SimulationSettings
+    from clustering.simulation import PRESETS, SimulationSettings, preset_in
     from clustering.simulation.presets import PRESET_REQUESTS, PRESET_SHARE
 
     given: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def simulation_settings(
             raise ValueError(f"--campaigns {campaigns}: {preset} is a campaign; give one of the two")
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}; there are {', '.join(PRESETS)}, or use --campaigns")
-        given = {"campaigns": (preset,), "n_requests": PRESET_REQUESTS, "campaign_share": PRESET_SHARE}
+        given = {"n_requests": PRESET_REQUESTS, "campaign_share": PRESET_SHARE}
     if campaigns is not None:
         given["campaigns"] = names_in(campaigns)
     if lookalikes is not None:
@@ -71,6 +71,8 @@ def simulation_settings(
         given["n_requests"] = requests
     if share is not None:
         given["campaign_share"] = share
+    if preset is not None:
+        given["campaigns"] = (preset_in(preset, given["n_requests"], given["campaign_share"]),)
     return SimulationSettings(**given)
 
 

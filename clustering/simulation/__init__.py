@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .habits import drawn_plans
 from .plans import CampaignPlan
-from .presets import CAMPAIGNS, PRESETS
+from .presets import CAMPAIGNS, PRESETS, preset_in
 from .settings import LOOKALIKES, SimulationSettings
 from .simulator import Simulation, simulate, simulated_parts
 from .writing import check_folder, write_simulation
@@ -23,6 +23,7 @@ __all__ = [
     "SimulationSettings",
     "check_folder",
     "drawn_plans",
+    "preset_in",
     "simulate",
     "simulated_parts",
     "write_simulation",
