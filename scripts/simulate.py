@@ -51,6 +51,7 @@ def simulation_settings(
     *,
     campaigns: str | None,
     lookalikes: str | None,
+    repeats: float | None,
 ) -> SimulationSettings:
     """Settings of a call; None keeps what a log, or a log of a preset, has by default."""
     from clustering.simulation import PRESETS, SimulationSettings, preset_in
@@ -71,6 +72,8 @@ def simulation_settings(
         given["n_requests"] = requests
     if share is not None:
         given["campaign_share"] = share
+    if repeats is not None:
+        given["repeats"] = repeats
     if preset is not None:
         given["campaigns"] = (preset_in(preset, given["n_requests"], given["campaign_share"]),)
     return SimulationSettings(**given)
@@ -119,6 +122,13 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same log
 CampaignShare = Annotated[
     float | None,
     typer.Option(help="Share of the requests that is extraction.", show_default="0.06; 0.01 for a preset"),
+]
+Repeats = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of people's requests that repeat their previous one: regenerated, or sent twice.",
+        show_default="0.035",
+    ),
 ]
 Campaigns = Annotated[
     str | None,
@@ -177,6 +187,7 @@ def simulate_command(
     requests: Requests = None,
     seed: Seed = 0,
     campaign_share: CampaignShare = None,
+    repeats: Repeats = None,
     campaigns: Campaigns = None,
     lookalikes: Lookalikes = None,
     schedule: Schedule = None,
@@ -198,7 +209,7 @@ def simulate_command(
 
     check_folder(out, force=force)
     settings = simulation_settings(
-        preset, requests, campaign_share, campaigns=campaigns, lookalikes=lookalikes
+        preset, requests, campaign_share, campaigns=campaigns, lookalikes=lookalikes, repeats=repeats
     )
     habits = habits_of(schedule=schedule, loads=loads, mixing=mixing, disguise=disguise, language=language)
     if habits:

@@ -185,6 +185,13 @@ def test_any_small_log_is_whole(
     check_simulation(simulate(wanted, seed=seed), wanted)
 
 
+def test_people_repeat_themselves_as_often_as_wanted() -> None:
+    frames = [simulate(replace(NOTHING, repeats=share), seed=0).requests for share in (0.0, 0.035, 0.5)]
+    assert frames[1].equals(simulate(NOTHING, seed=0).requests)
+    distinct = [frame["prompt"].n_unique() / frame.height for frame in frames]
+    assert distinct[0] > distinct[1] > distinct[2] + 0.25
+
+
 def test_start_moves_the_window() -> None:
     start = datetime(2025, 12, 24, tzinfo=UTC)
     wanted = SimulationSettings(n_requests=500, start=start, days=3)

@@ -94,6 +94,7 @@ def test_what_the_manifest_says(folder: Path) -> None:
     # A token is a few letters, and at most one: between a word and a letter.
     assert rows["prompt"].str.split(" ").list.len().to_numpy().mean() < contents["mean_tokens_of_prompt"]
     assert contents["mean_tokens_of_prompt"] < contents["mean_characters_of_prompt"]
+    assert contents["mean_tokens_of_request"] > 1.5 * contents["mean_tokens_of_prompt"]  # with its history
     (plan,) = contents["campaigns"]
     assert CampaignPlan(**{**plan, "disguises": tuple(plan["disguises"])}) == PLAN.scaled(900)
 

@@ -17,6 +17,9 @@ from .simulator import Simulation
 
 _SAMPLE = 2_000  # prompts of each part whose tokens are counted
 _KINDS = ("campaign", "benign", "organic")
+# All that a client sends: the system prompt, and the turns so far, of which the prompt is the last.
+_TURNS = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n")
+_WHOLE = pl.concat_str("system_prompt", pl.coalesce(_TURNS, "prompt"), separator="\n", ignore_nulls=True)
 
 
 class Tally:
@@ -26,7 +29,8 @@ class Tally:
         self.n_by_kind: Counter[str] = Counter()
         self._accounts: dict[str, list[NDArray[np.uint64]]] = {kind: [] for kind in _KINDS}
         self._prompts: list[NDArray[np.uint64]] = []
-        self._n_characters = self._n_tokens = self._n_sampled = 0
+        self._n_characters = self._n_sampled = 0
+        self._n_tokens = {"prompt": 0, "request": 0}
 
     def add(self, part: Simulation) -> None:
         """Count a part."""
@@ -34,9 +38,10 @@ class Tally:
         prompts = part.requests["prompt"]
         self._prompts.append(_hashes(prompts))
         self._n_characters += int(prompts.str.len_chars().sum())
-        sample = prompts.gather_every(max(1, len(prompts) // _SAMPLE)).to_list()
-        self._n_sampled += len(sample)
-        self._n_tokens += _n_tokens(sample)
+        sample = part.requests.gather_every(max(1, len(prompts) // _SAMPLE)).select("prompt", request=_WHOLE)
+        self._n_sampled += sample.height
+        for name in self._n_tokens:
+            self._n_tokens[name] += _n_tokens(sample[name].to_list())
         kinds = part.truth["kind"].str.split(":").list.first()
         for kind, listed in self._accounts.items():
             listed.append(_hashes(part.requests["account_id"].filter(kinds == kind)))
@@ -55,8 +60,9 @@ class Tally:
             "n_distinct_prompts": n_prompts,
             "distinct_share": _share(n_prompts, n),
             "mean_characters_of_prompt": _share(self._n_characters, n, digits=2),
-            "mean_tokens_of_prompt": _share(self._n_tokens, self._n_sampled, digits=2),
-            "tokens_counted": f"by the packaged encoder's tokenizer, on {self._n_sampled} prompts",
+            "mean_tokens_of_prompt": _share(self._n_tokens["prompt"], self._n_sampled, digits=2),
+            "mean_tokens_of_request": _share(self._n_tokens["request"], self._n_sampled, digits=2),
+            "tokens_counted": f"by the packaged encoder's tokenizer, on {self._n_sampled} requests",
         }
 
 
