@@ -91,8 +91,10 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
         raise OSError(code, os.strerror(code), str(path)) from error
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
+def read_parquet(path: Path, *, only: Iterable[str] | None = None) -> pl.DataFrame:
     """Read a frame from the file of exactly that name: no pattern of brackets or stars, no ``~`` for a home.
+
+    Of the columns `only`, where given, those that are there: the others are not read.
 
     Raises
     ------
@@ -100,7 +102,11 @@ def read_parquet(path: Path) -> pl.DataFrame:
     polars.exceptions.PolarsError
         It is no Parquet.
     """
-    return pl.read_parquet(path.absolute(), glob=False)
+    columns = None
+    if only is not None:
+        there = set(pl.read_parquet_schema(path.absolute()))
+        columns = [name for name in only if name in there]
+    return pl.read_parquet(path.absolute(), columns=columns, glob=False)
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -29,6 +29,7 @@ from clustering.judgement import CAMPAIGN, Match, best_matches, mean, pieces_of,
 from clustering.results import load_run
 
 FLAGGED_UP_TO = 0.05
+_TRUTH = ("request_id", "kind", "group", "family")
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ def evaluate_run(run_dir: Path | str, truth_path: Path | str) -> Evaluation:
     if truth_file.is_dir():
         truth_file = truth_file / "truth.parquet"
     beside = truth_file.with_name("requests.parquet")
-    requests = _read(beside) if beside.is_file() else run.assignments
-    return evaluate(run.assignments, run.families, _read(truth_file), requests=requests)
+    requests = _read(beside, ("request_id", "account_id")) if beside.is_file() else run.assignments
+    return evaluate(run.assignments, run.families, _read(truth_file, _TRUTH), requests=requests)
 
 
 def pairwise_f1(truth: pl.Series, found: pl.Series) -> float:
@@ -166,7 +167,7 @@ def _families(families: pl.DataFrame) -> pl.DataFrame:
 def _joined(assignments: pl.DataFrame, truth: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     """A row per request that has a truth: account, kind, group, family and found family."""
     _require(assignments, "assignments", ("request_id", "family_id"))
-    _require(truth, "truth", ("request_id", "kind", "group", "family"))
+    _require(truth, "truth", _TRUTH)
     _require(requests, "requests", ("request_id", "account_id"))
     for name, frame in (("assignments", assignments), ("truth", truth), ("requests", requests)):
         _unique(frame, name, "request_id")
@@ -210,10 +211,11 @@ def _unique(frame: pl.DataFrame, name: str, column: str) -> None:
         raise ValueError(f"{name}: {column} repeats in {n} rows; each may be there once")
 
 
-def _read(file: Path) -> pl.DataFrame:
+def _read(file: Path, wanted: tuple[str, ...]) -> pl.DataFrame:
+    """The columns `wanted` of a table, those of them that it has."""
     if not file.is_file():
         raise ValueError(f"{file} is not there; give a finished run directory and its truth")
     try:
-        return read_parquet(file)
+        return read_parquet(file, only=wanted)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(f"{file} cannot be read as Parquet ({error}); write it again") from error

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.errors import guarded
+from scripts.progress import stage_bars
 from scripts.terminal import console, print_json, table
 
 if TYPE_CHECKING:
-    from clustering.simulation import CampaignPlan, Simulation, SimulationSettings
+    from clustering.simulation import CampaignPlan, SimulationSettings
 
 SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000}
 LEAST_REQUESTS = 1_000
@@ -50,9 +51,10 @@ def simulation_settings(
     *,
     campaigns: str | None,
     lookalikes: str | None,
+    repeats: float | None,
 ) -> SimulationSettings:
     """Settings of a call; None keeps what a log, or a log of a preset, has by default."""
-    from clustering.simulation import PRESETS, SimulationSettings
+    from clustering.simulation import PRESETS, SimulationSettings, preset_in
     from clustering.simulation.presets import PRESET_REQUESTS, PRESET_SHARE
 
     given: dict[str, Any] = {}
@@ -61,7 +63,7 @@ def simulation_settings(
             raise ValueError(f"--campaigns {campaigns}: {preset} is a campaign; give one of the two")
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}; there are {', '.join(PRESETS)}, or use --campaigns")
-        given = {"campaigns": (preset,), "n_requests": PRESET_REQUESTS, "campaign_share": PRESET_SHARE}
+        given = {"n_requests": PRESET_REQUESTS, "campaign_share": PRESET_SHARE}
     if campaigns is not None:
         given["campaigns"] = names_in(campaigns)
     if lookalikes is not None:
@@ -70,6 +72,10 @@ def simulation_settings(
         given["n_requests"] = requests
     if share is not None:
         given["campaign_share"] = share
+    if repeats is not None:
+        given["repeats"] = repeats
+    if preset is not None:
+        given["campaigns"] = (preset_in(preset, given["n_requests"], given["campaign_share"]),)
     return SimulationSettings(**given)
 
 
@@ -116,6 +122,13 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same log
 CampaignShare = Annotated[
     float | None,
     typer.Option(help="Share of the requests that is extraction.", show_default="0.06; 0.01 for a preset"),
+]
+Repeats = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of people's requests that repeat their previous one: regenerated, or sent twice.",
+        show_default="0.035",
+    ),
 ]
 Campaigns = Annotated[
     str | None,
@@ -174,6 +187,7 @@ def simulate_command(
     requests: Requests = None,
     seed: Seed = 0,
     campaign_share: CampaignShare = None,
+    repeats: Repeats = None,
     campaigns: Campaigns = None,
     lookalikes: Lookalikes = None,
     schedule: Schedule = None,
@@ -184,50 +198,53 @@ def simulate_command(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make simulated request logs with their truth: requests.parquet and truth.parquet.
+    """Make simulated request logs with their truth: requests.parquet, truth.parquet and simulation.json.
 
-    Organic accounts, campaigns of the known shapes, and benign traffic that looks like them.
+    Organic accounts, campaigns of the known shapes, and benign traffic that looks like them. Large logs are
+    written a million requests at a time.
     """
     from dataclasses import replace
 
-    from clustering.simulation import check_folder, drawn_plans, simulate, write_simulation
+    from clustering.simulation import check_folder, drawn_plans, write_simulation
 
     check_folder(out, force=force)
     settings = simulation_settings(
-        preset, requests, campaign_share, campaigns=campaigns, lookalikes=lookalikes
+        preset, requests, campaign_share, campaigns=campaigns, lookalikes=lookalikes, repeats=repeats
     )
     habits = habits_of(schedule=schedule, loads=loads, mixing=mixing, disguise=disguise, language=language)
     if habits:
         plans = drawn_plans(settings, seed=seed)
         settings = replace(settings, campaigns=tuple(replace(plan, **habits) for plan in plans))
-    made = simulate(settings, seed=seed)
-    write_simulation(made, out, force=force)
+    with stage_bars(quiet=as_json) as progress:
+        made = write_simulation(settings, out, seed=seed, force=force, progress=progress)
     _print_made(made, out, as_json=as_json)
 
 
-def _print_made(made: Simulation, out: Path, *, as_json: bool) -> None:
-    from dataclasses import asdict
-
+def _print_made(made: dict[str, Any], out: Path, *, as_json: bool) -> None:
     from clustering.report.signals import format_count
+    from clustering.simulation import CampaignPlan
 
-    kinds = made.truth["kind"].str.split(":").list.first().value_counts(sort=True).rows()
-    counts = {"n_requests": made.requests.height, **{f"n_{kind}": n for kind, n in sorted(kinds)}}
+    counts = {"n_requests": made["n_requests"]}
+    for kind, n in made["n_requests_by_kind"].items():
+        name = f"n_{kind.partition(':')[0]}"
+        counts[name] = counts.get(name, 0) + n
     if as_json:
-        print_json({"path": out, **counts, "campaigns": [asdict(plan) for plan in made.plans]})
+        print_json({"path": out, **counts, "campaigns": made["campaigns"]})
         return
     screen = console()
     screen.print(
         ", ".join(f"{format_count(n)} {name.removeprefix('n_')}" for name, n in counts.items()),
         soft_wrap=True,
     )
-    if made.plans:
+    if made["campaigns"]:
         listed = table(("Campaign", "left"), ("Requests", "right"), ("Accounts", "right"), ("Habits", "left"))
-        for plan in made.plans:
+        for plan in (CampaignPlan(**fields) for fields in made["campaigns"]):
             numbers = (format_count(plan.n_requests), format_count(plan.n_accounts))
             listed.add_row(plan.label, *numbers, ", ".join(_habits(plan)))
         screen.print(listed)
     screen.print(f"Logs     {out / 'requests.parquet'}", soft_wrap=True)
     screen.print(f"Truth    {out / 'truth.parquet'}", soft_wrap=True)
+    screen.print(f"Contents {out / 'simulation.json'}", soft_wrap=True)
 
 
 def _habits(plan: CampaignPlan) -> Iterable[str]:

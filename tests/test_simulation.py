@@ -76,17 +76,17 @@ def test_same_seed_same_frames_and_other_seed_others() -> None:
 
 
 def test_same_bytes_in_another_process(tmp_path: Path) -> None:
-    write_simulation(simulate(replace(NOTHING, n_requests=300), seed=1), tmp_path / "here")
+    write_simulation(replace(NOTHING, n_requests=300), tmp_path / "here", seed=1)
     program = (
         "from clustering.simulation import *; "
-        "write_simulation(simulate(SimulationSettings(n_requests=300, campaigns=(), lookalikes=()), seed=1), "
-        f"{str(tmp_path / 'there')!r})"
+        "write_simulation(SimulationSettings(n_requests=300, campaigns=(), lookalikes=()), "
+        f"{str(tmp_path / 'there')!r}, seed=1)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "1234"}
     subprocess.run(
         [sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1], env=environment
     )
-    for name in ("requests.parquet", "truth.parquet"):
+    for name in ("requests.parquet", "truth.parquet", "simulation.json"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
@@ -183,6 +183,13 @@ def test_any_small_log_is_whole(
         release_day=None if seed == 0 else 1.5,
     )
     check_simulation(simulate(wanted, seed=seed), wanted)
+
+
+def test_people_repeat_themselves_as_often_as_wanted() -> None:
+    frames = [simulate(replace(NOTHING, repeats=share), seed=0).requests for share in (0.0, 0.035, 0.5)]
+    assert frames[1].equals(simulate(NOTHING, seed=0).requests)
+    distinct = [frame["prompt"].n_unique() / frame.height for frame in frames]
+    assert distinct[0] > distinct[1] > distinct[2] + 0.25
 
 
 def test_start_moves_the_window() -> None:

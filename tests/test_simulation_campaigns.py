@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.simulation import CAMPAIGNS, PRESETS, CampaignPlan, SimulationSettings, drawn_plans, simulate
+from clustering.simulation import (
+    CAMPAIGNS,
+    PRESETS,
+    CampaignPlan,
+    SimulationSettings,
+    drawn_plans,
+    preset_in,
+    simulate,
+)
 from clustering.simulation.accounts import make_world
 from clustering.simulation.disguises import shuffled_phrases
 from clustering.simulation.grammar import LANGUAGES, slots_of
@@ -134,7 +142,7 @@ def test_grid_is_swept_and_one_prompt_resampled() -> None:
 def test_queue_has_each_item_as_often_as_sampled() -> None:
     recipe = Recipe("tags_tail", 1.0, samples=3)
     nobody = np.full(31, -1)
-    queue = queue_of(WORLD, CampaignPlan("trace"), recipe, nobody, rng=np.random.default_rng(0))
+    queue = queue_of(WORLD, CampaignPlan("trace"), recipe, nobody, rng=np.random.default_rng(0), once={})
     prompts = queue.prompts.tolist()
     assert [prompts.count(prompts[i]) for i in (0, 3, 27)] == [3, 3, 3]
     assert prompts.count(prompts[30]) == 1
@@ -266,6 +274,18 @@ def test_presets_at_several_scales(name: str) -> None:
     assert sizes[1].n_accounts >= 20
     made = simulate(SimulationSettings(n_requests=20_000, campaigns=(name,), campaign_share=0.02), seed=0)
     assert made.truth.filter(pl.col("kind") == "campaign")["group"].value_counts().rows() == [(name, 400)]
+
+
+@pytest.mark.parametrize(("name", "n_accounts"), [("qwen", 25_000), ("minimax", 20_000), ("moonshot", 600)])
+def test_a_preset_at_full_scale_has_its_reported_accounts(name: str, n_accounts: int) -> None:
+    whole = PRESETS[name].n_requests
+    full = SimulationSettings(
+        n_requests=whole, campaigns=(preset_in(name, whole, 0.01),), campaign_share=0.01
+    )
+    (plan,) = drawn_plans(full, seed=0)
+    assert (plan.n_requests, plan.n_accounts) == (round(0.01 * whole), n_accounts)
+    assert preset_in(name, whole, 1e-6).n_accounts == round(1e-6 * whole) // 2
+    assert preset_in(name, whole - 1, 0.01) == PRESETS[name]
 
 
 def test_later_families_begin_late() -> None:

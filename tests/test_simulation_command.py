@@ -86,6 +86,7 @@ def test_campaigns_and_lookalikes_are_switched(tmp_path: Path) -> None:
         (["--schedule", "office,bursts"], "exclude each other"),
         (["--disguise", "wig"], "'wig'"),
         (["--mixing", "0.99"], "mixing=0.99"),
+        (["--repeats", "1.5"], "repeats=1.5"),
         (["--language", "fr"], "'fr'"),
         (["--campaign-share", "0.6", "--mixing", "0.9"], "lower the shares or the mixing"),
     ],

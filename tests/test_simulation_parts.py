@@ -18,6 +18,8 @@ from clustering.simulation.grammar import LANGUAGES, make_grammar, read_language
 from clustering.simulation.schedule import people_times
 
 NOTHING = SimulationSettings(n_requests=2_000, campaigns=(), lookalikes=())
+FEW = replace(NOTHING, n_requests=50)
+FILES = ["requests.parquet", "simulation.json", "truth.parquet"]
 
 
 def test_people_keep_to_their_subjects_and_hours() -> None:
@@ -88,27 +90,27 @@ def test_a_log_without_room_is_refused() -> None:
 
 
 def test_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
-    simulation = simulate(replace(NOTHING, n_requests=50), seed=0)
-    write_simulation(simulation, tmp_path / "a" / "b")
+    simulation = simulate(FEW, seed=0)
+    write_simulation(FEW, tmp_path / "a" / "b", seed=0)
     folder = tmp_path / "a" / "b"
-    assert sorted(path.name for path in folder.iterdir()) == ["requests.parquet", "truth.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == FILES
     assert pl.read_parquet(folder / "requests.parquet").equals(simulation.requests)
     assert pl.read_parquet(folder / "truth.parquet").equals(simulation.truth)
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(ValueError, match="is a file"):
-        write_simulation(simulation, file)
+        write_simulation(FEW, file, seed=0)
 
 
-@pytest.mark.parametrize("name", ["requests.parquet", "truth.parquet", "manifest.json"])
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
 def test_what_a_folder_holds_is_replaced_by_force_alone(tmp_path: Path, name: str) -> None:
-    simulation = simulate(replace(NOTHING, n_requests=50), seed=0)
+    simulation = simulate(FEW, seed=0)
     (tmp_path / name).write_text("mine")
     with pytest.raises(ValueError, match=rf"{tmp_path}: holds {name}.*--out.*--force"):
-        write_simulation(simulation, tmp_path)
+        write_simulation(FEW, tmp_path, seed=0)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "mine"
-    write_simulation(simulation, tmp_path, force=True)
+    write_simulation(FEW, tmp_path, seed=0, force=True)
     assert pl.read_parquet(tmp_path / "requests.parquet").equals(simulation.requests)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -37,28 +38,37 @@ def shuffled_phrases(phrase: str, *, rng: np.random.Generator) -> list[str]:
 
 
 def disguised(
-    texts: Texts, worn: tuple[str, ...], grammar: Grammar, *, rng: np.random.Generator, before: bool = True
+    texts: Texts,
+    worn: tuple[str, ...],
+    grammar: Grammar,
+    *,
+    rng: np.random.Generator,
+    once: dict[str, Any],
+    before: bool = True,
 ) -> Texts:
     """Put the disguises `worn` on `texts` ((n,) object), each on a share of them; a new array.
 
     Parameters
     ----------
     grammar : has the slot ``greeting``.
+    once : what is the campaign's own, by name: empty for its first texts, which draw it, and kept for others.
     before : whether something may be put before the text; not before a system prompt.
     """
     out = texts.copy()
     for name, write in _LETTERS.items():
         if name in worn:
-            rows = np.flatnonzero(rng.random(len(out)) < rng.uniform(0.4, 1.0))
-            rate = float(rng.uniform(0.03, 0.3))
+            chance = rng.random(len(out))
+            rows = np.flatnonzero(chance < once.setdefault(name, rng.uniform(0.4, 1.0)))
+            rate = float(once.setdefault(f"rate of {name}", rng.uniform(0.03, 0.3)))
             out[rows] = [write(text, rate, rng) for text in out[rows].tolist()]
     if before and "greetings" in worn:
-        rows = np.flatnonzero(rng.random(len(out)) < rng.uniform(0.5, 1.0))
-        glue = str(rng.choice([" ", "\n", "\n\n"]))
+        chance = rng.random(len(out))
+        rows = np.flatnonzero(chance < once.setdefault("greetings", rng.uniform(0.5, 1.0)))
+        glue = str(once.setdefault("glue", rng.choice([" ", "\n", "\n\n"])))
         greetings = fill(grammar, "greeting", len(rows), rng=rng).tolist()
         out[rows] = [first + glue + rest for first, rest in zip(greetings, out[rows].tolist(), strict=True)]
     if before and "nonces" in worn:
-        head = str(rng.choice(["[{}]\n", "#{} ", "id={}\n\n", "({}) "]))
+        head = str(once.setdefault("head", rng.choice(["[{}]\n", "#{} ", "id={}\n\n", "({}) "])))
         numbers = rng.integers(0, 1 << 40, len(out)).tolist()
         out[:] = [head.format(f"{v:010x}") + text for v, text in zip(numbers, out.tolist(), strict=True)]
     return out

@@ -14,7 +14,6 @@ from .filling import fill, fill_alternative, fill_phrase
 from .grammar import Texts
 from .schedule import people_times
 
-_AGAIN = 0.035  # share of requests that repeat the person's previous one: regenerated, or sent twice
 _FAVOURITES = 0.65  # share of requests in a person's favourite words; the rest use everybody's
 _REMARKS = 0.45  # share of later turns that are mere remarks on the answer
 _WANDERS = 0.12  # share of later turns on another of the person's subjects
@@ -78,11 +77,16 @@ def draw_people(people: People, n: int, *, rng: np.random.Generator) -> NDArray[
 
 
 def write_prompts(
-    world: World, people: People, who: NDArray[np.int64], *, rng: np.random.Generator, again: float = _AGAIN
+    world: World,
+    people: People,
+    who: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+    again: float | None = None,
 ) -> Texts:
     """Bare prompts of each person of `who` ((n,) int64); (n,) object.
 
-    A share `again` of the rows repeats the person's previous row.
+    A share `again` of the rows repeats the person's previous row; None: as the log's settings have it.
     """
     alone = Talks(np.full(len(who), -1, dtype=np.int64), np.zeros(len(who), dtype=np.int64))
     cells = own_cells(people, who, rng=rng)
@@ -97,13 +101,14 @@ def write_turns(
     cells: NDArray[np.int64],
     talks: Talks,
     rng: np.random.Generator,
-    again: float = _AGAIN,
+    again: float | None = None,
 ) -> Texts:
     """What each person of `who` writes, on the subjects `cells`, as turns of `talks`; all (n,); (n,) object.
 
     Nearly half of the later turns are remarks on the answer before. A share `again` of the rows repeats the
-    person's previous row.
+    person's previous row; None: as the log's settings have it.
     """
+    again = world.settings.repeats if again is None else again
     shift = people.shift[who] * (rng.random(len(who)) < _FAVOURITES)
     remark = (talks.turn > 0) & (rng.random(len(who)) < _REMARKS)
     small = (talks.turn == 0) & (rng.random(len(who)) < people.chatty[who])

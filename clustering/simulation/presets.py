@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .plans import CampaignPlan
 
 CAMPAIGNS = {
@@ -35,3 +37,17 @@ PRESETS = {
 
 PRESET_REQUESTS = 100_000
 PRESET_SHARE = 0.01
+
+
+def preset_in(name: str, n_requests: int, share: float) -> CampaignPlan:
+    """A preset for a log of `n_requests`, of which it is to be a `share`.
+
+    In a log of as many requests as were reported, or more, it has the accounts that were reported, however
+    small its share (but two requests an account); in smaller ones its requests decide, by
+    ``CampaignPlan.scaled``.
+    """
+    plan = PRESETS[name]
+    if n_requests < plan.n_requests:
+        return plan
+    n = max(round(share * n_requests), 1)
+    return replace(plan, n_requests=n, n_accounts=min(plan.n_accounts, max(n // 2, 1)))

@@ -2,13 +2,16 @@
 
 What a campaign sends is in ``phrases/campaigns.toml`` (its families) and ``campaigns_<language>.toml`` (their
 texts): wrappers around payloads, grids, personas, operators, one prompt again and again. A queue is written
-without regard to accounts, apart from the subject that each keeps to where the plan wants that.
+without regard to accounts, apart from the subject that each keeps to where the plan wants that. It can be
+written in slices: what a campaign settles once (its wording, the shares of several, the items that it
+samples, where a sweep stands) is drawn with the first and kept for the others in a dict, `once`, per recipe.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,47 +77,67 @@ def wordings_of(name: str, recipe: Recipe, language: str) -> list[str]:
 
 
 def queue_of(
-    world: World, plan: CampaignPlan, recipe: Recipe, shards: NDArray[np.int64], *, rng: np.random.Generator
+    world: World,
+    plan: CampaignPlan,
+    recipe: Recipe,
+    shards: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+    once: dict[str, Any],
 ) -> Queue:
     """One prompt for each of `shards` ((n,) int64: the subject of the row's account; −1: any).
 
     With ``samples`` each prompt is there so often in a row; with ``items`` there are only so many of each
-    wording, in turns.
+    wording, in turns. `once` is empty for the first slice of a recipe's queue, and handed on to the others.
     """
-    n = len(shards)
     wordings = wordings_of(plan.name, recipe, plan.language)
     if "paraphrases" not in plan.disguises:
-        wordings = [wordings[int(rng.integers(0, len(wordings)))]]
-    if recipe.items:
-        rows = rng.permutation(np.arange(n) % (recipe.items * len(wordings)))
-        wording = np.arange(rows.max(initial=-1) + 1) % len(wordings)
-    else:
-        rows = np.arange(n) // recipe.samples
-        odds = rng.dirichlet(np.full(len(wordings), 3.0))
-        wording = rng.choice(len(wordings), size=rows.max(initial=-1) + 1, p=odds)
+        wordings = [wordings[once.setdefault("wording", int(rng.integers(0, len(wordings))))]]
+    rows, wording = _items(recipe, len(wordings), len(shards), rng=rng, once=once)
     of_item = np.full(len(wording), -1)
     of_item[rows[::-1]] = shards[::-1]  # an item is on the subject of the first account that sends it
-    phrases, pick = _phrases(wordings, wording, shuffled="shuffled" in plan.disguises, rng=rng)
-    prompts, system = _written(world, plan, recipe, phrases, pick, of_item, rng=rng)
+    phrases, pick = _phrases(wordings, wording, shuffled="shuffled" in plan.disguises, rng=rng, once=once)
+    written = _written(world, plan, recipe, phrases, pick, of_item, rng=rng, once=once)
+    prompts, system = once.setdefault("items", written) if recipe.items and len(rows) else written
     numbers = [f"#{k + 1}" for k in range(len(wordings))] if len(wordings) > 1 else [""]
     family = np.array([recipe.template + number for number in numbers], dtype=object)[wording]
     if recipe.items > 1:
         family[:] = [f"{recipe.template}#{k + 1}" for k in range(len(family))]
     grammar = _grammar(plan, recipe)
     apart = rng.spawn(1)[0]  # so that the same campaign without its disguise says the same
-    prompts = disguised(prompts[rows], plan.disguises, grammar, rng=apart)
+    worn = once.setdefault("disguise", {})
+    prompts = disguised(prompts[rows], plan.disguises, grammar, rng=apart, once=worn)
     if system is not None:
-        system = disguised(system[rows], plan.disguises, grammar, rng=apart, before=False)
+        worn = once.setdefault("disguise of the system prompt", {})
+        system = disguised(system[rows], plan.disguises, grammar, rng=apart, once=worn, before=False)
     return Queue(prompts, system, family[rows])
 
 
+def _items(
+    recipe: Recipe, n_wordings: int, n: int, *, rng: np.random.Generator, once: dict[str, Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The item of each of `n` requests ((n,) int64), and the wording of each item ((items,) int64)."""
+    if recipe.items:
+        n_items = once.setdefault("n_items", min(n, recipe.items * n_wordings)) if n else 1
+        rows = rng.permutation(np.arange(n) % n_items)
+        return rows, np.arange(rows.max(initial=-1) + 1) % n_wordings
+    rows = np.arange(n) // recipe.samples
+    odds = once.setdefault("odds", rng.dirichlet(np.full(n_wordings, 3.0)))
+    return rows, rng.choice(n_wordings, size=rows.max(initial=-1) + 1, p=odds)
+
+
 def _phrases(
-    wordings: list[str], wording: NDArray[np.int64], *, shuffled: bool, rng: np.random.Generator
+    wordings: list[str],
+    wording: NDArray[np.int64],
+    *,
+    shuffled: bool,
+    rng: np.random.Generator,
+    once: dict[str, Any],
 ) -> tuple[list[str], NDArray[np.int64]]:
     """The phrases to fill, and which of them each row of `wording` takes: other orders are other phrases."""
     if not shuffled:
         return wordings, wording
-    orders = [shuffled_phrases(text, rng=rng) for text in wordings]
+    orders = once.setdefault("orders", [shuffled_phrases(text, rng=rng) for text in wordings])
     counts = np.array([len(listed) for listed in orders])
     begins = np.cumsum(counts) - counts
     pick = begins[wording] + (rng.random(len(wording)) * counts[wording]).astype(np.int64)
@@ -130,6 +153,7 @@ def _written(
     shards: NDArray[np.int64],
     *,
     rng: np.random.Generator,
+    once: dict[str, Any],
 ) -> tuple[Texts, Texts | None]:
     """Fill the phrases; those of a system prompt stand as they are before bare work."""
     system = np.array(phrases, dtype=object)[pick] if recipe.system else None
@@ -142,7 +166,11 @@ def _written(
     for shard in np.unique(shards):
         rows = np.flatnonzero(shards == shard)
         grammar = _grammar(plan, recipe, shard=int(shard))
-        values = _sweep(grammar, phrases[0], len(rows)) if recipe.sweep else None
+        values = None
+        if recipe.sweep:
+            stood = once.get(f"sweep {shard}", 0)
+            values = _sweep(grammar, phrases[0], np.arange(stood, stood + len(rows)))
+            once[f"sweep {shard}"] = stood + len(rows)
         for place in np.unique(pick[rows]):
             own = pick[rows] == place
             if values is None:
@@ -163,11 +191,11 @@ def _grammar(plan: CampaignPlan, recipe: Recipe, *, shard: int = -1) -> Grammar:
     return campaign_grammar(plan.language, payload_language, recipe.work, shard)
 
 
-def _sweep(grammar: Grammar, phrase: str, n: int) -> dict[str, Texts]:
-    """The first `n` combinations of a phrase's plain slots, the last slot turning fastest; then again."""
+def _sweep(grammar: Grammar, phrase: str, turns: NDArray[np.int64]) -> dict[str, Texts]:
+    """Combinations of a phrase's plain slots by number, the last slot turning fastest; then again."""
     names = list(dict.fromkeys(slots_of(phrase)))
     sizes = [len(grammar.plain[name]) for name in names]
-    places = np.unravel_index(np.arange(n) % int(np.prod(sizes)), sizes)
+    places = np.unravel_index(turns % int(np.prod(sizes)), sizes)
     return {name: grammar.plain[name][place] for name, place in zip(names, places, strict=True)}
 
 

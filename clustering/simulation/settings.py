@@ -56,6 +56,7 @@ class SimulationSettings:
     lookalike_share : share of the requests that belong to look-alikes, divided among them by ``LOOKALIKES``.
     languages : people's languages, most spoken first; the first has most of the people.
     requests_per_account : mean over the ordinary accounts; the spread is heavy-tailed.
+    repeats : share of people's requests that repeat their previous one: regenerated, or sent twice.
     release_day : day on which a new model comes out; None = never.
     start : the log's first moment, time zone UTC.
     """
@@ -68,6 +69,7 @@ class SimulationSettings:
     lookalike_share: float = 0.22
     languages: tuple[str, ...] = tuple(LANGUAGES)
     requests_per_account: float = 7.0
+    repeats: float = 0.035
     release_day: float | None = 8.0
     start: datetime = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -76,6 +78,7 @@ class SimulationSettings:
         at_least("days", self.days, 1)
         within("lookalike_share", self.lookalike_share, 0.0, 0.9)
         within("campaign_share", self.campaign_share or 0.0, 0.0, 0.9)
+        within("repeats", self.repeats, 0.0, 0.9)
         within("requests_per_account", self.requests_per_account, 1.0, 10_000.0)
         plans = [CampaignPlan(item) if isinstance(item, str) else item for item in self.campaigns or ()]
         one_of("campaigns", dict.fromkeys(plan.name for plan in plans), (*CAMPAIGNS, *PRESETS))

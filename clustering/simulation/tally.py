@@ -1,0 +1,98 @@
+"""What a log holds, counted part by part: requests and accounts by kind, distinct prompts, lengths.
+
+Memory is eight bytes a distinct prompt and a distinct account of each part: they are told apart by 64-bit
+hashes, which confound none among a hundred million but with a chance of one in three thousand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from .simulator import Simulation
+
+_SAMPLE = 2_000  # prompts of each part whose tokens are counted
+_KINDS = ("campaign", "benign", "organic")
+# All that a client sends: the system prompt, and the turns so far, of which the prompt is the last.
+_TURNS = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n")
+_WHOLE = pl.concat_str("system_prompt", pl.coalesce(_TURNS, "prompt"), separator="\n", ignore_nulls=True)
+
+
+class Tally:
+    """Counts of the parts so far."""
+
+    def __init__(self) -> None:
+        self.n_by_kind: Counter[str] = Counter()
+        self._accounts: dict[str, list[NDArray[np.uint64]]] = {kind: [] for kind in _KINDS}
+        self._prompts: list[NDArray[np.uint64]] = []
+        self._n_characters = self._n_sampled = 0
+        self._n_tokens = {"prompt": 0, "request": 0}
+
+    def add(self, part: Simulation) -> None:
+        """Count a part."""
+        self.n_by_kind.update(dict(part.truth["kind"].value_counts().iter_rows()))
+        prompts = part.requests["prompt"]
+        self._prompts.append(_hashes(prompts))
+        self._n_characters += int(prompts.str.len_chars().sum())
+        sample = part.requests.gather_every(max(1, len(prompts) // _SAMPLE)).select("prompt", request=_WHOLE)
+        self._n_sampled += sample.height
+        for name in self._n_tokens:
+            self._n_tokens[name] += _n_tokens(sample[name].to_list())
+        kinds = part.truth["kind"].str.split(":").list.first()
+        for kind, listed in self._accounts.items():
+            listed.append(_hashes(part.requests["account_id"].filter(kinds == kind)))
+
+    def figures(self) -> dict[str, Any]:
+        """The counts, for a manifest."""
+        n = self.n_by_kind.total()
+        n_prompts = _n_distinct(self._prompts)
+        by_kind = {kind: _n_distinct(listed) for kind, listed in self._accounts.items()}
+        return {
+            "n_requests": n,
+            "n_requests_by_kind": dict(sorted(self.n_by_kind.items())),
+            "campaign_share": _share(self.n_by_kind["campaign"], n),
+            "n_accounts": _n_distinct([hashes for listed in self._accounts.values() for hashes in listed]),
+            "n_accounts_with_requests_of_kind": by_kind,
+            "n_distinct_prompts": n_prompts,
+            "distinct_share": _share(n_prompts, n),
+            "mean_characters_of_prompt": _share(self._n_characters, n, digits=2),
+            "mean_tokens_of_prompt": _share(self._n_tokens["prompt"], self._n_sampled, digits=2),
+            "mean_tokens_of_request": _share(self._n_tokens["request"], self._n_sampled, digits=2),
+            "tokens_counted": f"by the packaged encoder's tokenizer, on {self._n_sampled} requests",
+        }
+
+
+def _share(n: int, total: int, *, digits: int = 6) -> float | None:
+    return round(n / total, digits) if total else None
+
+
+def _hashes(texts: pl.Series) -> NDArray[np.uint64]:
+    return texts.hash().unique().to_numpy()
+
+
+def _n_distinct(listed: list[NDArray[np.uint64]]) -> int:
+    if len(listed) == 1:  # distinct already
+        return len(listed[0])
+    hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *listed])
+    hashes.sort()
+    return int(np.count_nonzero(hashes[1:] != hashes[:-1])) + min(len(hashes), 1)
+
+
+def _n_tokens(texts: list[str]) -> int:
+    from importlib import import_module
+
+    from embedder.distillation import TOKENIZER_FILE
+    from embedder.static_model import packaged_model_folder
+    from embedder.tokens import tokenise
+
+    if not texts:
+        return 0
+    tokenizer = import_module("tokenizers").Tokenizer.from_file(str(packaged_model_folder() / TOKENIZER_FILE))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    token_ids, _ = tokenise(tokenizer, texts, threads=1)
+    return len(token_ids)
