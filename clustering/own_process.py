@@ -25,6 +25,10 @@ class OwnProcessError(RuntimeError):
     """The process was stopped, ran out of memory or failed; the message says which, without a full stop."""
 
 
+class OutOfMemoryError(OwnProcessError):
+    """It ran out of memory, or the system killed it, as it does then."""
+
+
 def call(
     function: Callable[..., Any],
     *arguments: object,
@@ -72,7 +76,7 @@ def call(
             finally:
                 _end(process)
         if code:
-            raise OwnProcessError(_reason(code, errors.read_text(encoding="utf-8", errors="replace")))
+            raise _reason(code, errors.read_text(encoding="utf-8", errors="replace"))
         return json.loads(place.read_text(encoding="utf-8"))
 
 
@@ -93,8 +97,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _reason(code: int, errors: str) -> str:
+def _reason(code: int, errors: str) -> OwnProcessError:
     last = (errors.strip().splitlines() or [""])[-1][:_MOST_SAID]
-    if "MemoryError" in last or "bad_alloc" in errors or (os.name == "posix" and code == -signal.SIGKILL):
-        return "out of memory"
-    return f"failed: {last or f'exit status {code}'}"
+    killed = os.name == "posix" and code == -signal.SIGKILL
+    if killed or "MemoryError" in last or "bad_alloc" in errors:
+        return OutOfMemoryError("out of memory")
+    return OwnProcessError(f"failed: {last or f'exit status {code}'}")
