@@ -1,7 +1,8 @@
 """A function in a process of its own: its memory is its own, it can be stopped, and it can fall alone.
 
 Peak memory belongs to a process, and so do processor time, threads and what a library keeps: whatever is
-measured runs here. The function is named, its arguments and its answer are plain JSON.
+measured runs here. The function is named, its arguments and its answer are plain JSON. The process ends with
+the one that waits for it, also where that is killed.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 _BEGIN = "import sys; from clustering.own_process import answer; answer(*sys.argv[1:])"
+_WATCHED = 0.5  # seconds between two looks at who waits
 _MOST_SAID = 200  # characters of an error's last line
 
 
@@ -63,7 +67,7 @@ def call(
         place, errors = Path(made) / "answer.json", Path(made) / "errors.txt"
         with errors.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN, name, json.dumps(arguments), str(place)],
+                [sys.executable, "-c", _BEGIN, name, json.dumps(arguments), str(place), str(os.getpid())],
                 env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
                 stdout=subprocess.DEVNULL,
                 stderr=sink,
@@ -80,11 +84,20 @@ def call(
         return json.loads(place.read_text(encoding="utf-8"))
 
 
-def answer(name: str, arguments: str, place: str) -> None:
-    """In the fresh process: call the function and write what it returns."""
+def answer(name: str, arguments: str, place: str, waiting: str) -> None:
+    """In the fresh process: call the function and write what it returns; `waiting` is who waits for it."""
+    if os.name == "posix":
+        threading.Thread(target=_end_with, args=(int(waiting),), daemon=True).start()
     module, _, function = name.partition(":")
     found = getattr(import_module(module), function)(*json.loads(arguments))
     Path(place).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _end_with(waiting: int) -> None:
+    """Kill this process and what it started once another one is its parent than `waiting`."""
+    while os.getppid() == waiting:
+        time.sleep(_WATCHED)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -18,6 +18,8 @@ from clustering.bench.speed_tables import DONE, MeasuredSize, growth_exponent, s
 from clustering.costs import LogSize
 from clustering.measured_run import MeasuredRun
 from clustering.own_process import OutOfMemoryError, OwnProcessError, call
+from clustering.results import RunError
+from clustering.run_directory import exclusive
 from clustering.simulation import SimulationSettings, simulate, write_simulation
 from scripts.bench import bench_app
 
@@ -36,7 +38,7 @@ class Machine:
     ) -> Any:
         if function is timed.write_log:
             size, _, folder = arguments
-            self.done += [] if ".compiling" in folder else [("log", size)]
+            self.done += [] if "compiling" in folder else [("log", size)]
             return cases.LOG
         if function is timed.prepare:
             (Path(arguments[1]) / "vectors.npy").touch()
@@ -50,7 +52,7 @@ class Machine:
         return {timed.judge_run: cases.JUDGED, timed.judge: cases.FOUND}[function]
 
     def run(self, log: Path, folder: Path, **_: object) -> MeasuredRun:
-        compiling = log.parent.name.startswith(".compiling")
+        compiling = "compiling" in log.parent.name
         size = 2_000 if compiling else int(log.parent.name)
         self.done += [] if compiling else [("Covey", size)]
         if ("Covey", size) in self.falls:
@@ -119,12 +121,15 @@ def test_a_bench_goes_on_where_it_stopped(tmp_path: Path, machine: Machine):
         ("log", 3_000), ("Covey", 3_000)
     ]  # fmt: skip
     assert list(tmp_path.rglob(".*")) == []
+    left = tmp_path / "sizes" / "3000" / ".scratch-run-x"  # as a bench that was killed leaves it
+    (left / "measured").mkdir(parents=True)
     machine.done.clear()
     machine.falls.clear()
     first = measure_speed(tmp_path, settings(2_000, 3_000), on_step=lambda *step: told.append(step))
     assert machine.done == [("Covey", 3_000), ("by_first_word", 3_000)]
     assert [step[0] for step in told] == list(range(9))
     assert told[-1] == (8, 8, "")
+    assert not left.exists()
     machine.done.clear()
     again = measure_speed(tmp_path, settings(2_000, 3_000))
     assert machine.done == []
@@ -189,6 +194,8 @@ def test_what_others_made_is_refused(tmp_path: Path, machine: Machine, monkeypat
     measure_speed(tmp_path, SpeedSettings((2_000,), threads=1))
     with pytest.raises(ValueError, match=r"holds sizes of .*'threads': 1.*give another --out, or --force"):
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=2))
+    with exclusive(tmp_path / "sizes"), pytest.raises(RunError, match="another run is at work there"):
+        measure_speed(tmp_path, SpeedSettings((2_000,), threads=1))
     monkeypatch.setattr(place, "RECIPE", -1)
     with pytest.raises(ValueError, match="give another --out, or --force"):
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=1))

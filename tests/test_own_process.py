@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import own_process_cases as cases
@@ -28,15 +30,31 @@ def alive(pid: str) -> bool:
     return bool(said.strip()) and not said.strip().startswith("Z")
 
 
+def eventually(holds: Callable[[], bool], *, seconds: float) -> bool:
+    """Whether something comes true in time."""
+    deadline = time.perf_counter() + seconds
+    while not holds() and time.perf_counter() < deadline:
+        time.sleep(0.05)
+    return holds()
+
+
 def test_a_process_over_its_limit_is_killed_with_what_it_started(tmp_path: Path):
     file, started = tmp_path / "pid", time.perf_counter()
     with pytest.raises(OwnProcessError, match=r"^stopped after 8 s$"):
         call(cases.start_another_and_sleep, str(file), limit=8)
     assert time.perf_counter() - started < 60
-    deadline = time.perf_counter() + 10
-    while alive(file.read_text()) and time.perf_counter() < deadline:
-        time.sleep(0.05)
-    assert not alive(file.read_text())
+    assert eventually(lambda: not alive(file.read_text()), seconds=20)
+
+
+def test_a_process_ends_with_the_one_that_waits_for_it(tmp_path: Path):
+    file, code = tmp_path / "pid", "import sys; from own_process_cases import *; call_and_wait(sys.argv[1])"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    waiting = subprocess.Popen([sys.executable, "-c", code, str(file)], env=environment)
+    assert eventually(lambda: file.is_file() and bool(file.read_text()), seconds=60)
+    assert alive(file.read_text())
+    waiting.kill()
+    waiting.wait()
+    assert eventually(lambda: not alive(file.read_text()), seconds=20)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from typing import Any
 from clustering.durable import write_json
 from clustering.measured_run import RUN, in_own_process
 from clustering.own_process import OutOfMemoryError, OwnProcessError, call
+from clustering.run_directory import exclusive
 from embedder import default_cache_dir, load_encoder
 
 from .finders import FINDERS, Finder, fast_hdbscan, hdbscan
@@ -31,6 +33,7 @@ RIVALS: Mapping[str, Finder] = {"hdbscan": hdbscan, "fast_hdbscan": fast_hdbscan
 REPORT = "speed.md"
 SIZES = (100_000, 300_000, 1_000_000)
 _COMPILED = 2_000  # requests of the run before the first that is measured
+_SCRATCH = ".scratch-"
 _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -81,6 +84,8 @@ def measure_speed(
 
     Raises
     ------
+    RunError
+        Another bench is at work in `out`.
     ValueError
         `out` holds what another version of Covey, seed, or number of threads or cores made, and not `force`;
         or a run does not fit into the memory.
@@ -102,7 +107,8 @@ def measure_speed(
     )
     sizes = sorted(set(settings.sizes))
     bench = _Bench(settings, _Steps(len(sizes) * (2 + settings.rivals * len(RIVALS)), on_step), {})
-    measured = [bench.measure(folder / str(size), size) for size in sizes]
+    with exclusive(folder):
+        measured = [bench.measure(folder / str(size), size) for size in sizes]
     bench.steps.end()
     sections = speed_sections(measured, seed=settings.seed, threads=settings.threads, cores=os.cpu_count())
     (out / REPORT).write_text(markdown(sections), encoding="utf-8")
@@ -141,12 +147,14 @@ class _Bench:
     def measure(self, place: Path, size: int) -> MeasuredSize:
         """Everything at one size, whose folder is `place`."""
         place.mkdir(exist_ok=True)
+        for left in place.glob(f"{_SCRATCH}*"):  # by a bench that was killed
+            shutil.rmtree(left)
         self.steps.begin("log", size)
         log = _kept(place / "log.json", lambda: call(write_log, size, self.settings.seed, str(place)))
         self.steps.begin("Covey", size)
         covey = _kept(place / "covey.json", lambda: self._covey(place, size))
         rivals = {}
-        with tempfile.TemporaryDirectory(prefix=".vectors-", dir=place) as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}vectors-", dir=place) as scratch:
             for name in RIVALS if self.settings.rivals else ():
                 self.steps.begin(name, size)
                 rivals[name] = self._rival(name, place, Path(scratch))
@@ -158,7 +166,7 @@ class _Bench:
         load_encoder()  # distilled before anything is measured
         try:
             if not self.compiled:
-                with tempfile.TemporaryDirectory(prefix=".compiling-", dir=place) as scratch:
+                with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}compiling-", dir=place) as scratch:
                     call(write_log, _COMPILED, self.settings.seed, scratch)
                     self._run(Path(scratch))
                 self.compiled = True
@@ -170,7 +178,7 @@ class _Bench:
 
     def _run(self, place: Path) -> dict[str, Any]:
         """Run the log in a folder, measured, and judge the run."""
-        with tempfile.TemporaryDirectory(prefix=".run-", dir=place) as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}run-", dir=place) as scratch:
             folder = Path(scratch) / "measured"
             threads = self.settings.threads
             made = in_own_process(place / LOG, folder, encoder_cache=default_cache_dir(), threads=threads)
