@@ -5,28 +5,24 @@ Peak memory belongs to a process: measure each run in one of its own, as ``in_ow
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from clustering.costs import LogSize, packed_share
+from clustering.own_process import call
 from clustering.pipeline import run
 from clustering.results import Run
 from clustering.run_settings import RunSettings
 from clustering.stages import Stage, peak_memory_so_far_mib
 from embedder import Encoder, load_encoder, whole_texts
 
-_MEASURE = "import sys; from clustering.measured_run import measure; measure(*sys.argv[1:])"
-_RESULT = "measured.json"
 RUN = "run"  # the run directory in the folder of a measured run
 
 
@@ -38,9 +34,9 @@ class MeasuredRun:
     ----------
     size
         Of its log.
-    seconds
-        CPU seconds, user and system, by stage; "start" is all before the logs are read. What is done between
-        two stages counts for the later one.
+    seconds, elapsed
+        By stage: CPU seconds, user and system, and those on the clock; "start" is all before the logs are
+        read. What is done between two stages counts for the later one.
     peak_mib
         Peak resident size by the end of each stage.
     run_bytes
@@ -51,6 +47,7 @@ class MeasuredRun:
 
     size: LogSize
     seconds: dict[str, float]
+    elapsed: dict[str, float]
     peak_mib: dict[str, int]
     run_bytes: int
     n_encoded: int
@@ -80,44 +77,35 @@ def in_own_process(
 
     Raises
     ------
-    RuntimeError
-        The run failed; its last line of error.
+    clustering.own_process.OwnProcessError
+        The run failed.
     """
     folder.mkdir(parents=True)
-    paths = os.pathsep.join(filter(None, sys.path))
-    environment = {"PYTHONPATH": paths, "COVEY_CACHE": str(folder)}
+    environment = {"COVEY_CACHE": str(folder)}
     environment |= {"NUMBA_CACHE_DIR": str(numba_cache)} if numba_cache else {}
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURE, str(log), str(folder), str(encoder_cache), str(threads or "")],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{log}: the measured run failed: {done.stderr.strip().splitlines()[-1:]}")
-    found = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+    places = (str(log), str(folder), str(encoder_cache))
+    found = call(measure, *places, threads, time.time(), environment=environment)
     return MeasuredRun(**{**found, "size": LogSize(**found["size"])})
 
 
-def measure(log: str, folder: str, encoder_cache: str, threads: str) -> None:
-    """Measure a run in this process, which must be fresh, and write the result into the folder."""
+def measure(log: str, folder: str, encoder_cache: str, threads: int | None, started: float) -> dict[str, Any]:
+    """The fields of a ``MeasuredRun`` of this process, which must be fresh; `started` is its Unix time."""
     seconds: dict[str, float] = {}
+    elapsed: dict[str, float] = {}
     peaks: dict[str, int] = {}
 
     def tell(stage: Stage) -> None:
         if stage.ended:
             name = "start" if stage.name == "load encoder" else stage.name
             seconds[name] = round(time.process_time() - sum(seconds.values()), 4)
+            elapsed[name] = round(time.time() - started - sum(elapsed.values()), 4)
             peaks[name] = peak_memory_so_far_mib() or 0
 
-    n_threads = int(threads) if threads else None
-    encoder = _Counting(load_encoder(threads=n_threads, cache_dir=Path(encoder_cache)))
+    encoder = _Counting(load_encoder(threads=threads, cache_dir=Path(encoder_cache)))
     out = Path(folder) / RUN
-    made = run(log, out, settings=RunSettings(threads=n_threads), encoder=encoder, progress=tell)
+    made = run(log, out, settings=RunSettings(threads=threads), encoder=encoder, progress=tell)
     written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    result = MeasuredRun(_size(made), seconds, peaks, written, encoder.n_texts)
-    (Path(folder) / _RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
+    return asdict(MeasuredRun(_size(made), seconds, elapsed, peaks, written, encoder.n_texts))
 
 
 class _Counting:

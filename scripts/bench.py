@@ -95,7 +95,67 @@ def quality_command(
                 draw(Stage("worlds", done, total, "worlds", note, ended=world is None))
 
         sections = measure_quality(out, settings, force=force, on_world=tell)
-    _print_sections(sections, out, as_json=as_json)
+    _print_sections(sections, out / "quality.md", as_json=as_json)
+
+
+SpeedOut = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", help="Folder for the logs, measurements and speed.md; a killed bench goes on there.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Sizes = Annotated[
+    list[int] | None,
+    typer.Option(
+        parser=parse_requests,
+        metavar="NUMBER",
+        help="Requests of a log, as 20k or 10M. Repeatable.",
+        show_default="100k, 300k and 1M",
+    ),
+]
+SpeedSeed = Annotated[int, typer.Option(min=0, help="Of the logs; the same one makes the same logs.")]
+Rivals = Annotated[
+    bool,
+    typer.Option(
+        "--rivals/--no-rivals",
+        help="Measure hdbscan, fast_hdbscan, EVoC and BERTopic too, those that are installed.",
+    ),
+]
+Limit = Annotated[
+    float, typer.Option(min=1.0, metavar="SECONDS", help="When another finder is stopped, at each size.")
+]
+
+
+@bench_app.command("speed")
+@guarded
+def speed_command(
+    context: typer.Context,
+    out: SpeedOut,
+    requests: Sizes = None,
+    seed: SpeedSeed = 0,
+    threads: Threads = None,
+    rivals: Rivals = True,
+    limit: Limit = 600.0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Seconds and memory per stage at growing sizes, their growth exponent, and other finders beside.
+
+    Simulates logs, runs each in a process of its own, and judges what was found. Do it on a quiet machine.
+    """
+    from clustering.bench import SIZES, SpeedSettings, measure_speed
+    from clustering.stages import Stage
+
+    settings = SpeedSettings(tuple(requests or SIZES), seed, threads, rivals, limit)
+    with stage_bars() as draw:
+
+        def tell(done: int, total: int, name: str) -> None:
+            if draw is not None:
+                draw(Stage("steps", done, total, "steps", f"{done} of {total}  {name}", ended=done == total))
+
+        sections = measure_speed(out, settings, force=force, on_step=tell)
+    _print_sections(sections, out / "speed.md", as_json=as_json)
 
 
 CostsOut = Annotated[
@@ -128,7 +188,7 @@ def plan_command(context: typer.Context, out: CostsOut = None, threads: Threads 
     console().print(f"Costs    {place}", soft_wrap=True)
 
 
-def _print_sections(sections: Sequence[Section], out: Path, *, as_json: bool) -> None:
+def _print_sections(sections: Sequence[Section], report: Path, *, as_json: bool) -> None:
     from clustering.bench import as_text
 
     if as_json:
@@ -136,7 +196,7 @@ def _print_sections(sections: Sequence[Section], out: Path, *, as_json: bool) ->
             {"section": part.name, "title": part.title, "note": part.note, "rows": part.table.to_dicts()}
             for part in sections
         ]
-        print_json({"path": out, "tables": listed})
+        print_json({"path": report.parent, "tables": listed})
         return
     screen = console()
     for part in sections:
@@ -147,4 +207,4 @@ def _print_sections(sections: Sequence[Section], out: Path, *, as_json: bool) ->
         screen.print(made)
         if part.note:
             screen.print(part.note)
-    screen.print(f"Tables   {out / 'quality.md'}", soft_wrap=True)
+    screen.print(f"Tables   {report}", soft_wrap=True)

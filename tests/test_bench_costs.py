@@ -36,6 +36,7 @@ class Runs:
         return MeasuredRun(
             size,
             seconds,
+            seconds,
             {"views": 300, "report": 1000},
             int(TRUE.of("run directory", size) * 2**20),
             int(TRUE.of("encoded", size) * 1000),
@@ -71,7 +72,7 @@ def test_the_logs_tell_requests_prompts_and_bytes_apart(runs: Runs) -> None:
 
 def test_memory_that_the_views_hide_is_not_seen(runs: Runs) -> None:
     size = LogSize(1e4, 1e4, 1e6, 1e6, 0.3)
-    took = MeasuredRun(size, {}, {"views": 1000, "report": 1000}, 0, 0)
+    took = MeasuredRun(size, {}, {}, {"views": 1000, "report": 1000}, 0, 0)
     assert bench.quantity(took, "memory later") != bench.quantity(took, "memory later")
     assert bench.quantity(took, "memory of texts") == 1000 - size.tables_mib
 

@@ -11,7 +11,7 @@ import pytest
 from bench_cases import world
 from typer.testing import CliRunner
 
-from clustering.bench import SECTIONS, BenchSettings, measure_quality, quality
+from clustering.bench import SECTIONS, BenchSettings, measure_quality, place, quality
 from clustering.bench import counting as counting_module
 from clustering.bench.counting import Counted, Finished, count_pieces
 from clustering.bench.worlds import N_COMPARED, SHARES, worlds_of
@@ -117,7 +117,7 @@ def test_worlds_of_another_covey_are_refused(
     tmp_path: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     measure_quality(tmp_path, SETTINGS)
-    monkeypatch.setattr(quality, "RECIPE", -1)
+    monkeypatch.setattr(place, "RECIPE", -1)
     with pytest.raises(ValueError, match="give another --out, or --force"):
         measure_quality(tmp_path, SETTINGS)
     measure_quality(tmp_path, SETTINGS, force=True)

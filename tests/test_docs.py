@@ -145,7 +145,8 @@ def test_readme_and_ci_have_the_two_commands() -> None:
 
 def test_constraints_pin_every_dependency() -> None:
     project = PROJECT["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"], *extras["bench"]]
     names = {canonical(re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0]) for line in wanted}
     assert names <= pinned().keys()
     assert not {"covey", "pip", "setuptools"} & pinned().keys()

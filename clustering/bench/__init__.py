@@ -1,4 +1,4 @@
-"""What Covey is worth, measured on simulated worlds whose truth is known, beside other methods.
+"""What Covey is worth and what it takes, measured on simulated worlds whose truth is known, beside others.
 
 Each world is simulated, run and counted once; what is kept of it is a small table, from which every section
 is derived. A bench that is killed goes on where it stopped.
@@ -9,6 +9,18 @@ from __future__ import annotations
 from .ablation import signals_of
 from .quality import SECTIONS, measure_quality
 from .section import Section, as_text, markdown
+from .speed import SIZES, SpeedSettings, measure_speed
 from .worlds import BenchSettings
 
-__all__ = ["SECTIONS", "BenchSettings", "Section", "as_text", "markdown", "measure_quality", "signals_of"]
+__all__ = [
+    "SECTIONS",
+    "SIZES",
+    "BenchSettings",
+    "Section",
+    "SpeedSettings",
+    "as_text",
+    "markdown",
+    "measure_quality",
+    "measure_speed",
+    "signals_of",
+]

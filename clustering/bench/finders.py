@@ -1,4 +1,4 @@
-"""BERTopic and EVoC as finders of families, on the same prompts and vectors; both are an optional extra.
+"""Other finders of families on the same prompts and vectors; all but ``hdbscan`` are an optional extra.
 
 Each gets the distinct prompts and Covey's static vectors, the smallest family that Covey has, and else its
 defaults. Found families are judged as Covey's are. More prompts than ``MOST_PROMPTS`` are drawn from; Covey
@@ -29,10 +29,11 @@ _SCHEMA = {
     "mean_f1": pl.Float64, "plain_f1": pl.Float64, "seconds": pl.Float64,
 }  # fmt: skip
 
-Finder = Callable[[list[str], NDArray[np.float32], int], NDArray[np.int64]]
+Finder = Callable[[pl.Series, NDArray[np.float32], int], NDArray[np.int64]]
+"""Labels (n,) of n distinct texts, -1 for noise, from them, their unit vectors (n, d) and a seed."""
 
 
-def bertopic(texts: list[str], vectors: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
+def bertopic(texts: pl.Series, vectors: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
     """Labels of BERTopic (Grootendorst 2022, arXiv 2203.05794), -1 for noise; its UMAP is seeded."""
     umap, library = import_module("umap"), import_module("bertopic")
     reduced = umap.UMAP(
@@ -41,13 +42,25 @@ def bertopic(texts: list[str], vectors: NDArray[np.float32], seed: int) -> NDArr
     model = library.BERTopic(
         min_topic_size=RunSettings().min_family, umap_model=reduced, embedding_model=None
     )
-    labels, _ = model.fit_transform(texts, vectors)
+    labels, _ = model.fit_transform(texts.to_list(), vectors)
     return np.asarray(labels, dtype=np.int64)
 
 
-def evoc(texts: list[str], vectors: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
+def evoc(texts: pl.Series, vectors: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
     """Labels of EVoC (Tutte Institute) at the layer that it chooses, -1 for noise."""
     model = import_module("evoc").EVoC(base_min_cluster_size=RunSettings().min_family, random_state=seed)
+    return np.asarray(model.fit_predict(vectors), dtype=np.int64)
+
+
+def hdbscan(texts: pl.Series, vectors: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
+    """Labels of hdbscan (McInnes, Healy and Astels 2017), -1 for noise."""
+    model = import_module("hdbscan").HDBSCAN(min_cluster_size=RunSettings().min_family)
+    return np.asarray(model.fit_predict(vectors), dtype=np.int64)
+
+
+def fast_hdbscan(texts: pl.Series, vectors: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
+    """Labels of fast_hdbscan (Tutte Institute), -1 for noise."""
+    model = import_module("fast_hdbscan").HDBSCAN(min_cluster_size=RunSettings().min_family)
     return np.asarray(model.fit_predict(vectors), dtype=np.int64)
 
 
@@ -64,20 +77,20 @@ def count_finders(finished: Finished) -> pl.DataFrame:
     stages = finished.run.manifest["stages"]
     seconds = sum(stage["seconds"] for stage in stages if stage["stage"] in ("views", "families"))
     mine = kept.join(finished.run.assignments.select("request_id", "family_id"), on="request_id")
-    rows: list[tuple[object, ...]] = [("Covey", True, len(taken), *_judged(finished, mine), seconds)]
+    rows: list[tuple[object, ...]] = [("Covey", True, len(taken), *_judged_in(finished, mine), seconds)]
     texts = finished.requests["prompt"].fill_null("").unique().sort()[taken]
     for method, find in FINDERS.items():
         if find_spec(method) is None:
             rows.append((method, False, None, None, None, None, None))
             continue
         started = time.perf_counter()
-        labels = find(texts.to_list(), vectors[taken], finished.seed)
+        labels = find(texts, vectors[taken], finished.seed)
         seconds = time.perf_counter() - started
         named = pl.DataFrame({"prompt": texts, "label": labels}).select(
             "prompt", family_id=pl.when(pl.col("label") >= 0).then(pl.col("label").cast(pl.String))
         )
         theirs = kept.with_columns(pl.col("prompt").fill_null("")).join(named, on="prompt", how="left")
-        rows.append((method, True, len(taken), *_judged(finished, theirs), seconds))
+        rows.append((method, True, len(taken), *_judged_in(finished, theirs), seconds))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
@@ -99,13 +112,22 @@ def finder_section(worlds: Sequence[Counted]) -> Section:
     return Section("baselines", "Other finders", note, table_of(rows, columns))
 
 
-def _judged(finished: Finished, found: pl.DataFrame) -> tuple[int, float | None, float | None]:
-    """Found families, mean F1, and that of families without common text, among the requests of `found`."""
-    rows = finished.rows(found).join(found.select("request_id"), on="request_id", how="semi")
+def judged(rows: pl.DataFrame) -> tuple[int, float | None, float | None]:
+    """Found families, mean F1, and that of families without common text.
+
+    Parameters
+    ----------
+    rows : a request a row with ``kind``, ``group``, ``family`` and the found ``family_id`` (null = noise).
+    """
     matches = best_matches(pieces_of(rows))
     plain = [match.f1 for name, match in matches.items() if "/plain:" in name]
     asked = [match.f1 for name, match in matches.items() if "/plain:" not in name]
-    return found["family_id"].drop_nulls().n_unique(), mean(asked), mean(plain)
+    return rows["family_id"].drop_nulls().n_unique(), mean(asked), mean(plain)
+
+
+def _judged_in(finished: Finished, found: pl.DataFrame) -> tuple[int, float | None, float | None]:
+    """``judged`` among the requests of `found`."""
+    return judged(finished.rows(found).join(found.select("request_id"), on="request_id", how="semi"))
 
 
 def _mean_of(rows: Sequence[dict[str, object]], name: str) -> float | None:

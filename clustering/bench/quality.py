@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
-
-from clustering.manifest import RECIPE
-from clustering.tables import SCHEMA_VERSION
 
 from .ablation import ablation_sections, column_sections
 from .counting import Count, Counted, count_pieces, count_world
@@ -19,6 +14,7 @@ from .finders import count_finders, finder_section
 from .halves import count_halves, half_sections
 from .leave_out import leave_out_sections
 from .lookalikes import lookalike_sections
+from .place import take_place
 from .rivals import count_family_pairs, ranking_section
 from .section import Section, markdown
 from .shares import share_sections
@@ -102,7 +98,7 @@ def measure_quality(
     recipes = [_SECTIONS[name] for name in SECTIONS if name in names]
     recipes += [_LOGS] if settings.logs else []
     worlds = worlds_of(settings, [need for recipe in recipes for need in recipe.needs])
-    folder = _place(out, settings, force=force)
+    folder = take_place(out, _WORLDS, settings, about=_ABOUT, kept=("*.parquet",), force=force)
     counted = []
     for place, world in enumerate(worlds):
         if on_world:
@@ -113,19 +109,3 @@ def measure_quality(
     sections = [section for recipe in recipes for section in recipe.tables(counted)]
     (out / REPORT).write_text(markdown(sections), encoding="utf-8")
     return sections
-
-
-def _place(out: Path, settings: BenchSettings, *, force: bool) -> Path:
-    """The folder of the worlds' tables; those of another Covey are refused, or removed with `force`."""
-    about = {"covey": version("covey"), "schema_version": SCHEMA_VERSION, "recipe": RECIPE}
-    folder, file = out / _WORLDS, out / _ABOUT
-    folder.mkdir(parents=True, exist_ok=True)
-    if force:
-        for table in folder.glob("*.parquet"):
-            table.unlink()
-    elif file.is_file() and (seen := json.loads(file.read_text(encoding="utf-8"))["made_by"]) != about:
-        raise ValueError(f"{out}: holds worlds of {seen}, this is {about}; give another --out, or --force")
-    listed = {name: str(value) for name, value in asdict(settings).items()}
-    text = json.dumps({"made_by": about, "settings": listed}, indent=2)
-    file.write_text(text + "\n", encoding="utf-8")
-    return folder

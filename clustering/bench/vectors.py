@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 from embedder import VectorCache, default_cache_dir, embed, load_encoder
 
 
-def request_vectors(requests: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Unit vectors of the distinct prompts, (m, d), and the place of each request's, (n,) int64.
+def distinct_prompts(requests: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int64]]:
+    """The distinct prompts in the order of their texts, (m,), and the place of each request's, (n,) int64.
 
-    Distinct prompts are in the order of their texts, so that the order of requests does not matter.
+    The order of requests does not matter.
     """
     prompts = requests["prompt"].fill_null("")
     texts = prompts.unique().sort()
+    return texts, texts.search_sorted(prompts).cast(pl.Int64).to_numpy()
+
+
+def request_vectors(requests: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Unit vectors of ``distinct_prompts``, (m, d), kept in the user's cache; and the places."""
+    texts, places = distinct_prompts(requests)
     cache = VectorCache(default_cache_dir() / "vectors")
     vectors = embed(texts.to_list(), None, load_encoder("static"), cache=cache)
-    return vectors, texts.search_sorted(prompts).cast(pl.Int64).to_numpy()
+    return vectors, places

@@ -1,0 +1,139 @@
+"""The tables of the bench of speed, from what was measured at each size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .section import Section, as_text, table_of
+
+DONE = "done"
+_NAME = "speed"
+_LEAST = 0.1  # seconds from which a stage tells how it grows
+
+
+@dataclass(frozen=True)
+class MeasuredSize:
+    """What was measured at one size.
+
+    Parameters
+    ----------
+    requests : of the log.
+    log : of ``timed.write_log``.
+    covey : fields of a ``MeasuredRun`` and of ``timed.judge_run``.
+    rivals : by finder, with its ``outcome``; where that is ``DONE``, of ``timed.find`` and ``timed.judge``.
+    """
+
+    requests: int
+    log: Mapping[str, Any]
+    covey: Mapping[str, Any]
+    rivals: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole run, on the clock."""
+        return float(sum(self.covey["elapsed"].values()))
+
+
+def speed_sections(
+    sizes: Sequence[MeasuredSize], *, seed: int, threads: int | None, cores: int | None
+) -> list[Section]:
+    """All tables; `sizes` ascend."""
+    used = f"{threads} threads" if threads else "all threads"
+    sections = [
+        _seconds(sizes, f"On {cores or 'unknown'} cores, with {used}."),
+        _memory(sizes),
+        _logs(sizes, seed),
+    ]
+    return sections + ([_rivals(sizes)] if any(size.rivals for size in sizes) else [])
+
+
+def growth_exponent(requests: Sequence[int], seconds: Sequence[float]) -> float | None:
+    """Least squares slope of log seconds over log requests: 1 is linear growth.
+
+    None for fewer than two sizes, or where one takes less than a tenth of a second.
+    """
+    if len(set(requests)) < 2 or min(seconds) < _LEAST:
+        return None
+    return float(np.polyfit(np.log(requests), np.log(seconds), 1)[0])
+
+
+def _seconds(sizes: Sequence[MeasuredSize], note: str) -> Section:
+    requests = [size.requests for size in sizes]
+    lines = {name: [float(size.covey["elapsed"][name]) for size in sizes] for name in _stages(sizes)}
+    lines["whole run"] = [size.seconds for size in sizes]
+    lines["CPU, whole run"] = [float(sum(size.covey["seconds"].values())) for size in sizes]
+    rows: list[tuple[object, ...]] = [
+        (name, *values, growth_exponent(requests, values)) for name, values in lines.items()
+    ]
+    rates = (round(size.requests / size.seconds) for size in sizes)
+    rows.append(("requests per second", *(float(rate) for rate in rates), None))
+    note = (
+        f"{note} Seconds on the clock, each run in a fresh process with nothing cached but the encoder and "
+        "compiled loops; start is imports and the encoder. The exponent is the least squares slope of "
+        "log seconds over log requests."
+    )
+    return Section(_NAME, "Seconds per stage", note, table_of(rows, ("Stage", *_headings(sizes), "Exponent")))
+
+
+def _memory(sizes: Sequence[MeasuredSize]) -> Section:
+    rows = [(name, *(size.covey["peak_mib"][name] for size in sizes)) for name in _stages(sizes)]
+    note = "Peak resident size in MiB of the process by the end of each stage."
+    return Section(_NAME, "Peak memory so far", note, table_of(rows, ("Stage", *_headings(sizes))))
+
+
+def _logs(sizes: Sequence[MeasuredSize], seed: int) -> Section:
+    rows = []
+    for size in sizes:
+        log, prompts = size.log, int(size.covey["size"]["prompts"])
+        share = prompts / size.requests
+        lengths = (log["mean_chars"], log["mean_tokens"])
+        judged = (size.covey[name] for name in ("mean_f1", "plain_f1", "average_precision", "realised_fdr"))
+        rows.append((size.requests, log["accounts"], prompts, share, *lengths, *judged))
+    columns = (
+        "Requests", "Accounts", "Distinct prompts", "Share", "Characters a prompt", "Tokens a prompt",
+        "Mean family F1", "F1 without common text", "Average precision", "Realised FDR",
+    )  # fmt: skip
+    note = (
+        f"Simulated with seed {seed}, the default world of `covey simulate`; distinct with their system "
+        "prompts; characters and tokens in the mean over requests. Judged against the truth of the log."
+    )
+    return Section(_NAME, "The logs, and what the run found", note, table_of(rows, columns))
+
+
+def _rivals(sizes: Sequence[MeasuredSize]) -> Section:
+    names = ("seconds", "cpu_seconds", "peak_mib", "families", "mean_f1", "plain_f1")
+    rows: list[tuple[object, ...]] = []
+    for size in sizes:
+        covey = size.covey
+        judged = (covey["families"], covey["mean_f1"], covey["plain_f1"])
+        stages = ("views", "families")
+        to_families = [sum(covey[kind][stage] for stage in stages) for kind in ("elapsed", "seconds")]
+        whole = (size.seconds, float(sum(covey["seconds"].values())), max(covey["peak_mib"].values()))
+        rows.append(("Covey, the whole run", size.requests, *whole, *judged, DONE))
+        peak = covey["peak_mib"]["families"]
+        rows.append(("Covey, views and families", size.requests, *to_families, peak, *judged, DONE))
+        for name, found in size.rivals.items():
+            rows.append((name, size.requests, *(found.get(key) for key in names), found["outcome"]))
+    columns = (
+        "Finder", "Requests", "Seconds", "CPU seconds", "Peak MiB", "Families", "Mean family F1",
+        "F1 without common text", "Outcome",
+    )  # fmt: skip
+    note = (
+        "Others get the distinct prompts without their system prompts and finished vectors of them, the "
+        "smallest family that Covey has, and else their defaults; Covey's seconds include its vectors. Each "
+        "in a process of its own, after a try on 2,000 prompts that is not timed (what is compiled is "
+        "compiled then) but counts towards the limit."
+    )
+    return Section(_NAME, "Other finders on the same prompts", note, table_of(rows, columns))
+
+
+def _stages(sizes: Sequence[MeasuredSize]) -> list[str]:
+    return list(sizes[0].covey["elapsed"])
+
+
+def _headings(sizes: Sequence[MeasuredSize]) -> list[str]:
+    return [as_text(size.requests) for size in sizes]

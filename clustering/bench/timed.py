@@ -1,0 +1,100 @@
+"""What the bench of speed does in processes of their own: logs, vectors, one finder, and judging.
+
+Each function takes and returns what JSON can hold; arrays pass through a folder: ``vectors.npy`` (m, d)
+float32 and ``prompts.parquet`` of the m distinct prompts, ``places.npy`` (n,) int64 of the requests' prompts,
+and ``labels.npy`` (m,) int64 of what was found last.
+"""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from clustering.evaluation import evaluate
+from clustering.evenly import evenly
+from clustering.results import load_run
+from clustering.simulation import SimulationSettings, simulate, write_simulation
+from clustering.stages import peak_memory_so_far_mib
+from embedder import embed, load_encoder
+
+from .finders import judged
+from .vectors import distinct_prompts
+
+LOG, TRUTH = "requests.parquet", "truth.parquet"
+_TOKENISED = 20_000  # prompts whose tokens are counted
+_TRIED = 2_000  # prompts on which a finder is tried before it is timed
+
+
+def write_log(n_requests: int, seed: int, folder: str) -> dict[str, Any]:
+    """Simulate the default world at a size into a folder, and say what its requests are like.
+
+    Returns
+    -------
+    ``requests``, ``accounts``, ``mean_chars`` and ``mean_tokens`` of a request's prompt (tokens of the static
+    encoder, from a sample).
+    """
+    from embedder.static_encoder import StaticEncoder
+    from embedder.static_model import static_model_folder
+
+    made = simulate(SimulationSettings(n_requests=n_requests), seed=seed)
+    write_simulation(made, folder, force=True)
+    prompts = made.requests["prompt"]
+    some = prompts.gather(evenly(np.arange(len(prompts)), _TOKENISED)).to_list()
+    return {
+        "requests": made.requests.height,
+        "accounts": made.requests["account_id"].n_unique(),
+        "mean_chars": float(prompts.str.len_chars().to_numpy().mean()),
+        "mean_tokens": float(StaticEncoder(static_model_folder(), threads=None).count_tokens(some).mean()),
+    }
+
+
+def judge_run(run_dir: str, truth: str) -> dict[str, Any]:
+    """``families``, ``mean_f1``, ``plain_f1``, ``average_precision`` and ``realised_fdr`` of a run."""
+    made = load_run(run_dir)
+    found = evaluate(made.assignments, made.families, pl.read_parquet(truth), requests=made.assignments)
+    names = ("mean_f1", "plain_f1", "average_precision", "realised_fdr")
+    return {"families": found.n_families, **{name: getattr(found, name) for name in names}}
+
+
+def prepare(log: str, folder: str) -> int:
+    """Lay the vectors of a log's distinct prompts into a folder; how many there are."""
+    texts, places = distinct_prompts(pl.read_parquet(log, columns=["prompt"]))
+    vectors = embed(texts.to_list(), None, load_encoder())
+    np.save(Path(folder) / "vectors.npy", vectors)
+    np.save(Path(folder) / "places.npy", places)
+    texts.alias("prompt").to_frame().write_parquet(Path(folder) / "prompts.parquet")
+    return len(texts)
+
+
+def find(module: str, name: str, folder: str, seed: int) -> dict[str, Any]:
+    """Time a finder, after it was tried on some of the prompts, so that what it compiles does not count.
+
+    Returns
+    -------
+    ``seconds`` on the clock, ``cpu_seconds``, and ``peak_mib`` of the process.
+    """
+    finder = getattr(import_module(module), name)
+    texts = pl.read_parquet(Path(folder) / "prompts.parquet")["prompt"]
+    vectors = np.load(Path(folder) / "vectors.npy")
+    some = evenly(np.arange(len(texts)), _TRIED)
+    finder(texts.gather(some), vectors[some], seed)
+    started, used = time.perf_counter(), time.process_time()
+    labels = finder(texts, vectors, seed)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
+    np.save(Path(folder) / "labels.npy", np.asarray(labels, dtype=np.int64))
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_memory_so_far_mib()}
+
+
+def judge(truth: str, folder: str) -> dict[str, Any]:
+    """``families``, ``mean_f1`` and ``plain_f1`` of what a finder found."""
+    labels = np.load(Path(folder) / "labels.npy")[np.load(Path(folder) / "places.npy")]
+    found = pl.Series(labels).cast(pl.String).set(pl.Series(labels < 0), None)
+    rows = pl.read_parquet(truth).with_columns(
+        pl.col("kind", "group", "family").cast(pl.String), family_id=found
+    )
+    return dict(zip(("families", "mean_f1", "plain_f1"), judged(rows), strict=True))
