@@ -72,14 +72,6 @@ class StaticEncoder:
             start += len(block)
         return vectors
 
-    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Tokens of each text that ``encode`` reads, (n,)."""
-        counts = [
-            np.diff(tokenise(self._module.tokenizer, block, threads=self._threads)[1])
-            for block in text_blocks(texts)
-        ]
-        return np.concatenate([np.zeros(0, dtype=np.int64), *counts])
-
     @cached_property
     def _module(self) -> Any:
         from safetensors.numpy import load_file

@@ -20,7 +20,7 @@ from clustering.measured_run import MeasuredRun
 from clustering.own_process import OutOfMemoryError, OwnProcessError, call
 from clustering.results import RunError
 from clustering.run_directory import exclusive
-from clustering.simulation import SimulationSettings, simulate, write_simulation
+from clustering.simulation import SimulationSettings, write_simulation
 from scripts.bench import bench_app
 
 runner = CliRunner()
@@ -229,10 +229,10 @@ def test_a_log_says_what_it_is_like(tmp_path: Path):
     log = pl.read_parquet(tmp_path / timed.LOG)
     assert said["requests"] == log.height == 2_000
     assert said["accounts"] == len(set(log["account_id"]))
-    assert said["mean_chars"] == pytest.approx(sum(map(len, log["prompt"])) / 2_000)
+    assert said["mean_chars"] == pytest.approx(sum(map(len, log["prompt"])) / 2_000, abs=0.01)
     assert 0.1 < said["mean_tokens"] / said["mean_chars"] < 0.5
     again = tmp_path / "again"
-    write_simulation(simulate(SimulationSettings(n_requests=2_000), seed=5), again)
+    write_simulation(SimulationSettings(n_requests=2_000), again, seed=5)
     assert (again / timed.LOG).read_bytes() == (tmp_path / timed.LOG).read_bytes()
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from embedder import static_model, transformer_encoder
 from embedder.encoders import Encoder, load_encoder
-from embedder.static_encoder import StaticEncoder
 from embedder.tokens import MAX_CHARACTERS, MAX_TOKENS, tokenise
 from embedder.unit_rows import rounded_unit_rows
 
@@ -103,14 +102,6 @@ def test_static_mean_equals_the_obvious_one(static: Encoder) -> None:
     np.testing.assert_allclose(
         static.encode(texts), means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-3
     )
-
-
-def test_tokens_are_counted_as_the_tokenizer_does(static: Encoder) -> None:
-    assert isinstance(static, StaticEncoder)
-    texts = [*texts_of(50), ""]
-    expected = [len(static_tokenizer().encode(text, add_special_tokens=False).ids) for text in texts]
-    assert static.count_tokens(texts).tolist() == expected
-    assert static.count_tokens([]).tolist() == []
 
 
 @settings(max_examples=60, deadline=None)

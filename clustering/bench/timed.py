@@ -18,7 +18,7 @@ import polars as pl
 from clustering.evaluation import evaluate
 from clustering.evenly import evenly
 from clustering.results import load_run
-from clustering.simulation import SimulationSettings, simulate, write_simulation
+from clustering.simulation import SimulationSettings, write_simulation
 from clustering.stages import peak_memory_so_far_mib
 from embedder import embed, load_encoder
 
@@ -26,7 +26,6 @@ from .finders import judged
 from .vectors import distinct_prompts
 
 LOG, TRUTH = "requests.parquet", "truth.parquet"
-_TOKENISED = 20_000  # prompts whose tokens are counted
 _TRIED = 2_000  # prompts on which a finder is tried before it is timed
 
 
@@ -35,21 +34,15 @@ def write_log(n_requests: int, seed: int, folder: str) -> dict[str, Any]:
 
     Returns
     -------
-    ``requests``, ``accounts``, ``mean_chars`` and ``mean_tokens`` of a request's prompt (tokens of the static
-    encoder, from a sample).
+    ``requests``, ``accounts``, and ``mean_chars`` and ``mean_tokens`` of a request's prompt, as the log's
+    manifest says them.
     """
-    from embedder.static_encoder import StaticEncoder
-    from embedder.static_model import static_model_folder
-
-    made = simulate(SimulationSettings(n_requests=n_requests), seed=seed)
-    write_simulation(made, folder, force=True)
-    prompts = made.requests["prompt"]
-    some = prompts.gather(evenly(np.arange(len(prompts)), _TOKENISED)).to_list()
+    said = write_simulation(SimulationSettings(n_requests=n_requests), folder, seed=seed, force=True)
     return {
-        "requests": made.requests.height,
-        "accounts": made.requests["account_id"].n_unique(),
-        "mean_chars": float(prompts.str.len_chars().to_numpy().mean()),
-        "mean_tokens": float(StaticEncoder(static_model_folder(), threads=None).count_tokens(some).mean()),
+        "requests": said["n_requests"],
+        "accounts": said["n_accounts"],
+        "mean_chars": said["mean_characters_of_prompt"],
+        "mean_tokens": said["mean_tokens_of_prompt"],
     }
 
 
