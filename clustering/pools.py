@@ -142,7 +142,7 @@ def pool_families(
         Families whose requests keep their place: the flagged ones. They count as neighbours.
     claimed : (N,) int64, optional
         Pool of requests that are its own by another sign, as relayed conversations are; -1 for others. A
-        pool's claimed requests are one family.
+        pool's claimed requests are one family, but for prompts that are mostly other requests' (a "go on").
     min_family : int
 
     Notes
@@ -156,6 +156,7 @@ def pool_families(
     fixed[at[traffic.prompts[rows]]] = np.append(placed, False)[traffic.groups[rows]]
     sent = senders(at[traffic.prompts[rows]], traffic.principals[rows], nodes.weights, graph)
     labels, strengths = np.full(len(at), -1, np.int64), np.zeros(len(at), np.float32)
+    n_sent = np.bincount(at[traffic.prompts[rows]], minlength=len(fixed))
     of_pool: list[int] = []
     p_values: list[float] = []
     for number, members in enumerate(pools):
@@ -163,7 +164,8 @@ def pool_families(
         pool[members] = True
         own = np.zeros(len(fixed), bool)
         if claimed is not None:
-            own[at[traffic.prompts[rows[claimed[rows] == number]]]] = True
+            n_own = np.bincount(at[traffic.prompts[rows[claimed[rows] == number]]], minlength=len(fixed))
+            own = (n_own > 0) & (n_own >= MAJORITY * n_sent)
         taken = _taken(sent, pool, (fixed, own & ~fixed))
         for family in _families(sent, pool, taken, min_family):
             labels[nodes.prompts[family]] = len(of_pool)

@@ -78,6 +78,19 @@ def test_claimed_requests_are_one_family_whatever_lies_near():
     assert len(found(traffic, vectors, claimed=claimed).pools) == 0, "too few requests for a family"
 
 
+def test_a_claimed_prompt_that_everybody_sends_is_everybodys():
+    traffic, vectors, _ = log(1, planted=0)
+    prompts = traffic.prompts.copy()
+    relayed = np.flatnonzero(traffic.principals < 40)[:60]
+    go_on = np.append(relayed[:10], np.flatnonzero(traffic.principals > 100)[:30])
+    prompts[go_on] = prompts[go_on[0]]
+    claimed = np.full(len(prompts), -1)
+    claimed[relayed] = 0
+    shared = traffic_of(traffic.principals, prompts=prompts, groups=traffic.groups, n_groups=0)
+    families = found(shared, vectors, claimed=claimed)
+    assert np.flatnonzero(families.labels == 0).tolist() == relayed[10:].tolist()
+
+
 def test_flagged_families_keep_their_requests():
     traffic, vectors, planted = log(0)
     placed = traffic_of(traffic.principals, groups=np.where(planted, 0, -1))
