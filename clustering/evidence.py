@@ -23,13 +23,11 @@ from clustering.campaigns import linked_groups
 from clustering.observed import Observed
 from clustering.scores import combined_p_values, one_hand_p_values, scores
 from clustering.signals import (
-    LEAST_OVERLAP,
     SIGNALS,
     Signal,
     Traffic,
     comembership,
     crowd_of,
-    dealt_alike,
     devotion,
     dispersion,
     exchangeability,
@@ -38,6 +36,7 @@ from clustering.signals import (
     hour_flatness,
     load_dispersion,
     no_evidence,
+    of_one_pool,
     one_clock,
     principals,
     release_pivot,
@@ -183,7 +182,7 @@ def _with_groups(
 
 
 def _mostly_inside(traffic: Traffic, group_of: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Families that share half of their principals, or as many as one pool would, with their group's, (f,).
+    """Families whose principals and those of the rest of their group are one pool, (f,).
 
     What a pool's accounts ask among everybody else is linked to the pool's families, but not of its hand.
     """
@@ -194,8 +193,7 @@ def _mostly_inside(traffic: Traffic, group_of: NDArray[np.int64]) -> NDArray[np.
         for family in np.flatnonzero(group_of == group).tolist():
             own = crowd_of(traffic, traffic.members(family))
             rest = everybody.without(own)
-            half = own.n_shared(rest) >= LEAST_OVERLAP * len(own.principals)
-            inside[family] = half or dealt_alike(own, rest)
+            inside[family] = of_one_pool(own, rest)
     return inside
 
 

@@ -42,7 +42,7 @@ def test_a_pool_whose_accounts_send_next_to_nothing_is_one_group():
 def test_one_family_that_holds_two_crowds_does_not_chain_them():
     one, other = np.arange(30), np.arange(100, 200)
     mixed = np.append(one[:25], other[:25])
-    assert grouped([one, mixed, other], [[0, 1], [1, 2]]) == [0, 0, 1]
+    assert grouped([one, mixed, other], [[0, 1], [1, 2]]) == [0, 1, 2]
 
 
 def test_a_chain_whose_ends_share_nobody_stops_where_half_is_lost():

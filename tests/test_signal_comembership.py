@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import poisson
 from traffic_cases import nothing, traffic_of
 
-from clustering.signals import Crowd, comembership, dealt_alike, of_one_pool
+from clustering.signals import Crowd, comembership, of_one_pool
 from clustering.signals.comembership import LINK_LEVEL
 
 
@@ -131,14 +131,13 @@ def test_what_one_pool_sends_is_of_one_pool_however_little_each_account_sends(lo
 def test_people_who_come_back_to_their_own_are_not_of_one_pool():
     one, other = np.repeat(np.arange(200), 2), np.repeat(np.arange(190, 400), 2)
     assert not of_one_pool(crowd(one), crowd(other))
-    assert not dealt_alike(crowd(np.arange(50)), crowd(np.arange(50, 90)))
+    assert not of_one_pool(crowd(np.arange(50)), crowd(np.arange(50, 90)))
 
 
 def test_a_pool_among_everybody_is_not_everybody():
     pool = np.repeat(np.arange(20), 5)
     everybody = np.append(np.arange(1_000), pool)
-    assert not dealt_alike(crowd(everybody), crowd(pool))
-    assert of_one_pool(crowd(everybody), crowd(pool)), "half of the smaller crowd"
+    assert not of_one_pool(crowd(everybody), crowd(pool))
 
 
 def test_a_crowd_without_a_part_is_the_crowd_of_the_rest():
@@ -184,7 +183,7 @@ def test_edges():
 
 
 def dealt(one, other):
-    """``dealt_alike`` where everybody sent one request to each of their families, principal by principal."""
+    """``of_one_pool`` where everybody sent one request to each of their families, principal by principal."""
     one, other = set(map(int, one)), set(map(int, other))
     part = len(one) / (len(one) + len(other))
     sent = {who: (who in one) + (who in other) for who in one | other}

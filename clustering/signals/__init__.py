@@ -10,7 +10,6 @@ from clustering.signals.comembership import (
     Crowd,
     comembership,
     crowd_of,
-    dealt_alike,
     of_one_pool,
 )
 from clustering.signals.devotion import devotion
@@ -45,7 +44,6 @@ __all__ = [
     "Traffic",
     "comembership",
     "crowd_of",
-    "dealt_alike",
     "devotion",
     "dispersion",
     "exchangeability",
