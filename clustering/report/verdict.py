@@ -75,10 +75,10 @@ def verdict(
     met = _conditions(family, aspects)
     if benign.startswith(KNOWN):
         return Verdict("Not flagged: its text is in the registry of harmless ones.", benign, "", level)
-    lacking = [name for name, value in met.items() if value * _SAME > level]
-    remedy = _remedy(lacking, aspects, level, looks=_looks(p, met))
     if benign.startswith(COVER):
         return Verdict(_LEFT, benign, "", level)
+    lacking = [name for name, value in met.items() if value * _SAME > level]
+    remedy = _remedy(lacking, aspects, level, looks=_looks(p, met))
     if p <= FLAG_LEVEL:
         sentence = (
             f"Not flagged: there are signs of one hand behind its {_accounts(family)}, but of groups of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.signals.intraclass import Intraclass, intraclass, paired_sample
+from clustering.signals.intraclass import LEAST_OF_PEOPLES, Intraclass, intraclass, paired_sample
 from clustering.signals.traffic import Signal, Traffic, no_evidence
 
 _N_PEOPLE = 20_000
@@ -37,7 +37,7 @@ def one_clock(traffic: Traffic, background: NDArray[np.int64], *, seed: int) -> 
     for group, rows in traffic.each_group():
         found = _of_hours(traffic, paired_sample(traffic, rows, seed=seed), hands)
         if found is not None:
-            out.effect[group], out.p_value[group] = found.value, found.below(0.5, people)
+            out.effect[group], out.p_value[group] = found.value, found.below(LEAST_OF_PEOPLES, people)
     return out
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.signals.intraclass import Intraclass, intraclass
+from clustering.signals.intraclass import LEAST_OF_PEOPLES, Intraclass, intraclass
 from clustering.signals.traffic import Signal, Traffic, no_evidence
-
-_PEOPLES = 0.5  # of people's ICC: a dispatcher's accounts keep to their subjects less
 
 
 def exchangeability(
@@ -41,7 +39,7 @@ def exchangeability(
     for group, rows in traffic.each_group():
         found = payload_icc(traffic, rows, vectors, vector_of)
         if found is not None:
-            out.effect[group], out.p_value[group] = found.value, found.below(_PEOPLES, people)
+            out.effect[group], out.p_value[group] = found.value, found.below(LEAST_OF_PEOPLES, people)
     return out
 
 

@@ -14,6 +14,7 @@ from scipy.stats import t
 
 from clustering.signals.traffic import Traffic
 
+LEAST_OF_PEOPLES = 0.5  # of people's ICC: the accounts of one hand have less
 N_SAMPLED = 1_000  # requests of a group that are compared
 _MOST_OF_ONE = 20  # of a principal: more would let one heavy account speak for the pool
 _FEWEST_PAIRED = 10  # degrees of freedom within principals
