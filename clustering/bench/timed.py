@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from clustering.durable import read_parquet
 from clustering.evaluation import evaluate
 from clustering.evenly import evenly
 from clustering.results import load_run
@@ -49,14 +50,14 @@ def write_log(n_requests: int, seed: int, folder: str) -> dict[str, Any]:
 def judge_run(run_dir: str, truth: str) -> dict[str, Any]:
     """``families``, ``mean_f1``, ``plain_f1``, ``average_precision`` and ``realised_fdr`` of a run."""
     made = load_run(run_dir)
-    found = evaluate(made.assignments, made.families, pl.read_parquet(truth), requests=made.assignments)
+    found = evaluate(made.assignments, made.families, read_parquet(Path(truth)), requests=made.assignments)
     names = ("mean_f1", "plain_f1", "average_precision", "realised_fdr")
     return {"families": found.n_families, **{name: getattr(found, name) for name in names}}
 
 
 def prepare(log: str, folder: str) -> int:
     """Lay the vectors of a log's distinct prompts into a folder; how many there are."""
-    texts, places = distinct_prompts(pl.read_parquet(log, columns=["prompt"]))
+    texts, places = distinct_prompts(read_parquet(Path(log), only=("prompt",)))
     vectors = embed(texts.to_list(), None, load_encoder())
     np.save(Path(folder) / "vectors.npy", vectors)
     np.save(Path(folder) / "places.npy", places)
@@ -72,7 +73,7 @@ def find(module: str, name: str, folder: str, seed: int) -> dict[str, Any]:
     ``seconds`` on the clock, ``cpu_seconds``, and ``peak_mib`` of the process.
     """
     finder = getattr(import_module(module), name)
-    texts = pl.read_parquet(Path(folder) / "prompts.parquet")["prompt"]
+    texts = read_parquet(Path(folder) / "prompts.parquet")["prompt"]
     vectors = np.load(Path(folder) / "vectors.npy")
     some = evenly(np.arange(len(texts)), _TRIED)
     finder(texts.gather(some), vectors[some], seed)
@@ -87,7 +88,7 @@ def judge(truth: str, folder: str) -> dict[str, Any]:
     """``families``, ``mean_f1`` and ``plain_f1`` of what a finder found."""
     labels = np.load(Path(folder) / "labels.npy")[np.load(Path(folder) / "places.npy")]
     found = pl.Series(labels).cast(pl.String).set(pl.Series(labels < 0), None)
-    rows = pl.read_parquet(truth).with_columns(
+    rows = read_parquet(Path(truth)).with_columns(
         pl.col("kind", "group", "family").cast(pl.String), family_id=found
     )
     return dict(zip(("families", "mean_f1", "plain_f1"), judged(rows), strict=True))
