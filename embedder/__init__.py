@@ -12,11 +12,12 @@ from embedder.reading import LogBatch, LogError, read_logs
 from embedder.reading.sampling import LogSample, sample_logs
 from embedder.redaction import redacted
 from embedder.shingles import SHINGLE_WORDS, ShingleTable, table_bits, time_shingles
-from embedder.spans import SpanRule
+from embedder.spans import SpanRule, cut_texts
 from embedder.static_model import default_cache_dir, static_encoder_is_ready
+from embedder.text_buffer import TextBuffer, to_buffer
 from embedder.vector_cache import VectorCache
 from embedder.vectors import embed
-from embedder.views import Views, build_views, cut, to_buffer, whole_texts
+from embedder.views import Views, build_views, whole_texts
 from embedder.words import BREAK, words_of
 
 __all__ = [
@@ -31,12 +32,13 @@ __all__ = [
     "LogSample",
     "ShingleTable",
     "SpanRule",
+    "TextBuffer",
     "VectorCache",
     "Views",
     "build_corpus",
     "build_views",
     "common_words",
-    "cut",
+    "cut_texts",
     "default_cache_dir",
     "embed",
     "held_texts",

@@ -14,14 +14,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from embedder.normalise import normalise
+from embedder.text_buffer import TextBuffer, to_buffer
+from embedder.views import whole_texts
 
 PROMPTS = pl.Schema(
     {
         "prompt_id": pl.String,
         "system_prompt": pl.String,
         "prompt": pl.String,
-        "system_text": pl.String,
-        "text": pl.String,
         "n_requests": pl.Int64,
         "n_variants": pl.Int64,
     }
@@ -136,7 +136,9 @@ def _own_memory(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def collapse(raw: pl.DataFrame, n_requests: NDArray[np.int64]) -> tuple[pl.DataFrame, NDArray[np.uint32]]:
+def collapse(
+    raw: pl.DataFrame, n_requests: NDArray[np.int64]
+) -> tuple[pl.DataFrame, TextBuffer, NDArray[np.uint32]]:
     """Distinct raw texts to distinct prompts.
 
     Parameters
@@ -151,6 +153,8 @@ def collapse(raw: pl.DataFrame, n_requests: NDArray[np.int64]) -> tuple[pl.DataF
     prompts : pl.DataFrame
         Columns ``PROMPTS``, sorted by ``prompt_id``. The originals shown are the most frequent pair; ties go
         to the smallest prompt, then system prompt, in byte order.
+    texts : TextBuffer
+        What is compared of each: ``embedder.views.whole_texts``.
     prompt_rows : (r,) uint32
         Position in ``prompts`` of each raw text.
     """
@@ -165,14 +169,16 @@ def collapse(raw: pl.DataFrame, n_requests: NDArray[np.int64]) -> tuple[pl.DataF
         .sort("prompt_id", "len", "prompt", "system_prompt", descending=[False, True, False, False])
         .unique("prompt_id", keep="first", maintain_order=True)
     )
-    prompts = pl.concat([raw.filter(~several), best]).select(PROMPTS.names()).cast(PROMPTS).sort("prompt_id")
+    prompts = pl.concat([raw.filter(~several), best]).sort("prompt_id")
+    texts = to_buffer(prompts["whole"])
+    prompts = prompts.select(PROMPTS.names()).cast(PROMPTS)
     places = prompts.select("prompt_id").with_row_index("prompt_row")
     found = raw.select("raw_row", "prompt_id").join(places, on="prompt_id").sort("raw_row")
-    return prompts, found["prompt_row"].to_numpy()
+    return prompts, texts, found["prompt_row"].to_numpy()
 
 
 def _normal_forms(raw: pl.DataFrame) -> pl.DataFrame:
-    """Add ``system_text``, ``text`` and ``prompt_id``; a system prompt with an empty normal form is none."""
+    """Add ``whole`` and ``prompt_id``; a system prompt with an empty normal form is none."""
     systems = raw.select("system_prompt").drop_nulls().unique()
     systems = systems.with_columns(normalise(systems["system_prompt"]).alias("system_text"))
     raw = raw.join(systems, on="system_prompt", how="left")
@@ -181,4 +187,5 @@ def _normal_forms(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.with_columns(
         pl.when(pl.col("system_text") != "").then("system_prompt").alias("system_prompt"),
         pl.Series("prompt_id", [prompt_id(system, text) for system, text in pairs], pl.String),
-    )
+        whole_texts(raw["system_text"], raw["text"]).alias("whole"),
+    ).drop("system_text", "text")

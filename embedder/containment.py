@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.shingles import SHINGLE_WORDS, TextBuffer, scratch, shingle_slots
+from embedder.shingles import SHINGLE_WORDS, scratch, shingle_slots
+from embedder.text_buffer import TextBuffer
 from embedder.words import code_point_tables, compiled, find_words
 
 _ALL_BITS = np.uint64((1 << 63) - 1)

@@ -27,6 +27,7 @@ from embedder.collapse import KEY, DistinctTexts, collapse, with_keys
 from embedder.reading import REJECTED, LogBatch, LogError, find_sources, read_logs
 from embedder.redaction import redacted
 from embedder.requests import account_tables, identify
+from embedder.text_buffer import TextBuffer
 
 _SHOWN_REASONS = 3
 # Bad records that are kept in any case; beyond them a log that is too bad so far is not read to its end.
@@ -43,7 +44,7 @@ class FileRecord:
     n_rejected: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Corpus:
     """Requests and the distinct prompts they ask.
 
@@ -51,10 +52,11 @@ class Corpus:
     ----------
     prompts
         A row per distinct normal form of (system prompt, prompt), sorted by ``prompt_id``: ``prompt_id`` (32
-        hex digits, BLAKE2b-128 of ``system_text + U+001E + text``), ``system_prompt`` and ``prompt``
+        hex digits, BLAKE2b-128 of both normal forms, parted by U+001E), ``system_prompt`` and ``prompt``
         (originals as sent: the most frequent pair, ties to the smallest; system prompt null when there is
-        none), ``system_text`` ("" when there is none) and ``text`` (normal forms), ``n_requests`` and
-        ``n_variants`` (distinct originals), Int64.
+        none), ``n_requests`` and ``n_variants`` (distinct originals), Int64.
+    texts
+        Normal forms of the prompts, row by row, as they are compared: see ``embedder.views.whole_texts``.
     requests
         A row per request, sorted by prompt_row, timestamp (nulls last), account_row, request_id:
         ``request_id`` (distinct), ``prompt_row``, ``account_row``, ``principal_row`` (UInt32, positions in
@@ -80,6 +82,7 @@ class Corpus:
     """
 
     prompts: pl.DataFrame
+    texts: TextBuffer
     requests: pl.DataFrame
     accounts: pl.DataFrame
     principals: pl.DataFrame
@@ -182,7 +185,7 @@ def _assemble(
     raw_rows = (
         requests.select(KEY).join(keys, on=KEY, how="left", maintain_order="left")["raw_row"].to_numpy()
     )
-    prompts, prompt_rows = collapse(raw, np.bincount(raw_rows, minlength=raw.height))
+    prompts, whole, prompt_rows = collapse(raw, np.bincount(raw_rows, minlength=raw.height))
     requests = requests.drop(KEY).with_columns(pl.Series("prompt_row", prompt_rows[raw_rows]))
     accounts, principals, rows = account_tables(requests.select("account_id", "org_id"))
     requests = requests.drop("account_id", "org_id").with_columns(rows)
@@ -190,6 +193,7 @@ def _assemble(
     return Corpus(
         # One chunk each: where a table was put together must not show in a file written from it.
         prompts=prompts.rechunk(),
+        texts=whole,
         requests=requests.rechunk(),
         accounts=accounts.rechunk(),
         principals=principals.rechunk(),

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.shingles import TextBuffer, scratch
+from embedder.shingles import scratch
+from embedder.text_buffer import TextBuffer
 from embedder.words import code_point_tables, compiled, find_words, mix
 
 LEXICAL_DIM = 256
@@ -59,7 +60,7 @@ def lexical_vectors(texts: TextBuffer) -> NDArray[np.float32]:
         Unit rows; zero rows for texts without a word. The same for a text in any batch, on any machine: the
         sums are of small integers, and only their length is divided.
     """
-    out = np.zeros((len(texts.offsets) - 1, LEXICAL_DIM), np.float32)
+    out = np.zeros((len(texts), LEXICAL_DIM), np.float32)
     _fold(texts.data, texts.offsets, code_point_tables(), texts.longest, out)
     norms = np.sqrt((out.astype(np.float64) ** 2).sum(axis=1))
     out /= np.where(norms > 0, norms, 1.0).astype(np.float32)[:, None]

@@ -17,6 +17,7 @@ from itertools import cycle
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder.text_buffer import TextBuffer
 from embedder.words import code_point_tables, compiled, find_words, mix
 
 SHINGLE_WORDS = 4
@@ -45,19 +46,6 @@ class ShingleTable:
         """Slots that reach ``minimum`` principals, and their counts: the table's form on disk."""
         slots = np.flatnonzero(self.n_principals >= minimum)
         return slots, self.n_principals[slots]
-
-
-@dataclass(frozen=True)
-class TextBuffer:
-    """Texts as one UTF-8 buffer: text i is ``data[offsets[i]:offsets[i + 1]]``."""
-
-    data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-
-    @property
-    def longest(self) -> int:
-        """Bytes of the longest text."""
-        return int(np.diff(self.offsets).max(initial=0))
 
 
 def table_bits(n_bytes: int, memory: int) -> int:
@@ -159,7 +147,7 @@ def count_shingles(
     if np.any(np.diff(principal_rows) < 0):
         raise ValueError("pairs must be sorted by principal; sort them before counting")
     bits = table_bits(len(texts.data), memory)
-    everyone = np.arange(len(texts.offsets) - 1)
+    everyone = np.arange(len(texts))
     tables = code_point_tables()
     n_texts, _ = _count(
         texts.data, texts.offsets, everyone, everyone.astype(np.int32), tables, bits, texts.longest

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.shingles import CUT, SHINGLE_WORDS, ShingleTable, TextBuffer, scratch, shingle_slots
+from embedder.shingles import CUT, SHINGLE_WORDS, ShingleTable, scratch, shingle_slots
+from embedder.text_buffer import TextBuffer, concatenated
 from embedder.words import code_point_tables, compiled, find_words, mix
 
 LOWEST_LEVEL = 2  # the fewest that share anything; one customer's own prompts are not shared
@@ -114,11 +115,10 @@ def _mark(words, n, slots, counts, levels, shortest, keep):  # type: ignore[no-u
 
 @compiled
 def _cut(data, offsets, counts, levels, shortest, tables, longest):  # type: ignore[no-untyped-def]
-    """Skeleton and payload of each text as two byte buffers with offsets; spans are joined by one space."""
-    size = data.shape[0] + offsets.shape[0] + 8
-    out = np.empty((2, size), np.uint8)
-    ends = np.zeros((2, offsets.shape[0]), np.int64)
-    at = np.zeros(2, np.int64)
+    """Skeleton of each text as a byte buffer with offsets; spans are joined by one space."""
+    out = np.empty(data.shape[0] + offsets.shape[0] + 8, np.uint8)
+    ends = np.zeros(offsets.shape[0], np.int64)
+    at = 0
     words = scratch(longest)
     slots = np.empty(longest + 2, np.int64)
     keep = np.empty(longest + 2, np.bool_)
@@ -133,17 +133,16 @@ def _cut(data, offsets, counts, levels, shortest, tables, longest):  # type: ign
             j = i
             while j + 1 < n and keep[j + 1] == keep[i] and halves[j] > 0 and halves[j + 1] > 0:
                 j += 1
-            side = 0 if keep[i] else 1
-            if halves[i] > 0:
-                if at[side] > ends[side, t]:
-                    out[side, at[side]] = 32
-                    at[side] += 1
+            if keep[i] and halves[i] > 0:
+                if at > ends[t]:
+                    out[at] = 32
+                    at += 1
                 length = stops[j] - starts[i]
-                out[side, at[side] : at[side] + length] = data[starts[i] : stops[j]]
-                at[side] += length
+                out[at : at + length] = data[starts[i] : stops[j]]
+                at += length
             i = j + 1
-        ends[0, t + 1], ends[1, t + 1] = at[0], at[1]
-    return out[0, : at[0]].copy(), ends[0], out[1, : at[1]].copy(), ends[1]
+        ends[t + 1] = at
+    return out[:at].copy(), ends
 
 
 def fit_rule(
@@ -208,15 +207,10 @@ def _truncated_geometric(mean: float, n_values: int) -> float:
     return (low + high) / 2
 
 
-def cut_texts(texts: TextBuffer, table: ShingleTable, rule: SpanRule) -> tuple[TextBuffer, TextBuffer]:
-    """Skeleton and payload of each text: its words inside skeleton spans, and the rest."""
-    skeleton, skeleton_ends, payload, payload_ends = _cut(
-        texts.data,
-        texts.offsets,
-        table.n_principals,
-        rule.levels,
-        rule.shortest_run,
-        code_point_tables(),
-        texts.longest,
+def cut_texts(texts: TextBuffer, table: ShingleTable, rule: SpanRule) -> TextBuffer:
+    """Skeleton of each text: its words inside skeleton spans."""
+    tables = code_point_tables()
+    decisive = (table.n_principals, rule.levels, rule.shortest_run, tables)
+    return concatenated(
+        [TextBuffer(*_cut(part.data, part.offsets, *decisive, part.longest)) for _, part in texts.parts()]
     )
-    return TextBuffer(skeleton, skeleton_ends), TextBuffer(payload, payload_ends)
