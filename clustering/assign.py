@@ -117,10 +117,15 @@ class Assigner:
                 strength[row] = point["strength"] * (1 - max(0.0, float(distance) - DISTANCE_FLOOR))
 
 
+def save_index(run: Path, view: str, index: VectorIndex) -> None:
+    """Write the index of a view's points into the ``index/`` folder of a run."""
+    index.save(run / FOLDER / view)
+
+
 def save_assigner(run: Path, views: Views, families: Families) -> None:
-    """Write the ``index/`` folder of a run."""
+    """Write all else that belongs into the ``index/`` folder of a run."""
     folder = run / FOLDER
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     slots, counts = views.table.sparse(int(views.rule.levels[0]))
     write_parquet(pl.DataFrame({"slot": slots, "n_principals": counts}), folder / _SHINGLES)
     rule = {
@@ -132,8 +137,6 @@ def save_assigner(run: Path, views: Views, families: Families) -> None:
     (folder / _RULE).write_text(json.dumps(rule, indent=2) + "\n", encoding="utf-8")
     for name, clusters in (("skeleton", families.skeleton), ("whole", families.whole)):
         write_parquet(_points(clusters, families), folder / f"{name}.parquet")
-        if clusters.index is not None:
-            clusters.index.save(folder / name)
 
 
 def _points(clusters: ViewClusters, families: Families) -> pl.DataFrame:

@@ -32,6 +32,7 @@ RECALL = 0.9  # of the neighbours in a large graph: measured, families are the e
 DISTANCE_FLOOR = 0.02  # texts nearer than this are the same text: one word changed in a hundred
 MIN_SAMPLES = 5
 _PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a skeleton needs no such proof
+KeepIndex = Callable[[str, VectorIndex], None]
 VIEW_NAMES = ("skeleton", "whole", "single", "shared", "pool")
 
 
@@ -50,8 +51,6 @@ class ViewClusters:
 
     Attributes
     ----------
-    index : VectorIndex or None
-        The points' vectors under 0..m-1; None when there is no point.
     labels : (m,) int64
         Family of each point, -1 for noise.
     strengths : (m,) float32
@@ -63,7 +62,6 @@ class ViewClusters:
         Of the prompts that whole texts are; the first that carries each skeleton.
     """
 
-    index: VectorIndex | None
     labels: NDArray[np.int64]
     strengths: NDArray[np.float32]
     nearest: NDArray[np.float32]
@@ -101,17 +99,18 @@ class Families:
 
 
 def without_points(families: Families) -> Families:
-    """Families without their views' vectors and texts, which regrouping leaves as they were."""
+    """Families without their views' texts and rows, which regrouping leaves as they were."""
     skeleton, whole = (
-        replace(view, index=None, texts=view.texts.clear()) for view in (families.skeleton, families.whole)
+        replace(view, texts=view.texts.clear(), rows=view.rows[:0])
+        for view in (families.skeleton, families.whole)
     )
     return replace(families, skeleton=skeleton, whole=whole)
 
 
 def with_points(families: Families, points: Families) -> Families:
-    """The inverse: vectors and texts come from the families that were regrouped."""
+    """The inverse: texts and rows come from the families that were regrouped."""
     skeleton, whole = (
-        replace(view, index=known.index, texts=known.texts)
+        replace(view, texts=known.texts, rows=known.rows)
         for view, known in ((families.skeleton, points.skeleton), (families.whole, points.whole))
     )
     return replace(families, skeleton=skeleton, whole=whole)
@@ -124,6 +123,7 @@ def find_families(
     embed_rows: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     *,
     settings: FamilySettings,
+    keep_index: KeepIndex = lambda view, index: None,
 ) -> Families:
     """Families of the prompts of a corpus.
 
@@ -136,18 +136,24 @@ def find_families(
     embed_rows : function
         Unit vectors (m, d) of the whole texts of m rows; asked only for prompts without a skeleton family.
     settings : FamilySettings
+    keep_index : function
+        Given each view that has points, and the index of its points under 0..m-1, before that is let go.
     """
     weights = prompts["n_requests"].to_numpy().astype(np.int64)
     n = len(weights)
     labels, strengths, found = np.full(n, -1, np.int64), np.zeros(n, np.float32), np.zeros(n, np.uint8)
 
     rows = np.flatnonzero(views.skeleton.lengths)
-    skeleton, place = _skeleton_clusters(texts, views, rows, weights[rows], settings)
+    skeleton, place = _skeleton_clusters(
+        texts, views, (rows, weights[rows]), settings, lambda index: keep_index("skeleton", index)
+    )
     labels[rows], strengths[rows] = skeleton.labels[place], skeleton.strengths[place]
 
     rest = np.flatnonzero(labels < 0)
     points = (embed_rows(rest), weights[rest], rest)
-    whole, _ = _clusters(*points, settings, min_persistence=_PERSISTENCE)
+    whole, _ = _clusters(
+        *points, settings, lambda index: keep_index("whole", index), min_persistence=_PERSISTENCE
+    )
     placed = whole.labels >= 0
     labels[rest[placed]] = whole.labels[placed] + labels.max(initial=-1) + 1
     strengths[rest], found[rest] = whole.strengths, 1
@@ -176,11 +182,12 @@ def find_families(
 def _skeleton_clusters(
     texts: TextBuffer,
     views: Views,
-    rows: NDArray[np.int64],
-    weights: NDArray[np.int64],
+    prompts: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: FamilySettings,
+    keep_index: Callable[[VectorIndex], None],
 ) -> tuple[ViewClusters, NDArray[np.int64]]:
-    """Clusters of the distinct skeletons of the rows, and the place of each row among them."""
+    """Clusters of the distinct skeletons of weighted rows, and the place of each row among them."""
+    rows, weights = prompts
     skeletons = views.skeleton.take(rows).to_series()
     sent = pl.DataFrame({"skeleton": skeletons, "weight": weights, "row": rows})
     distinct = sent.group_by("skeleton").agg(pl.col("weight").sum(), pl.col("row").min()).sort("skeleton")
@@ -188,7 +195,7 @@ def _skeleton_clusters(
     place = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
     heaviness = distinct["weight"].to_numpy()
-    clusters, graph = _clusters(vectors, heaviness, distinct["row"].to_numpy(), settings)
+    clusters, graph = _clusters(vectors, heaviness, distinct["row"].to_numpy(), settings, keep_index)
     labels, strengths = _with_heavy(clusters, heaviness, settings.min_family)
     ordinary = views.rule.ordinary_words
     labels = join_fragments(labels, vectors, distinct, texts, ordinary=ordinary)
@@ -222,6 +229,7 @@ def _clusters(
     weights: NDArray[np.int64],
     rows: NDArray[np.int64],
     settings: FamilySettings,
+    keep_index: Callable[[VectorIndex], None],
     *,
     min_persistence: float = 0.0,
 ) -> tuple[ViewClusters, KnnGraph]:
@@ -229,11 +237,7 @@ def _clusters(
 
     A heavy point is dense all alone and would take in whatever stranger lies least far.
     """
-    seed, threads = settings.seed, settings.threads
-    index = None
-    if len(vectors):
-        index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads, recall_target=RECALL)
-    graph = knn_graph(vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads)
+    graph = _graph(vectors, settings, keep_index)
     apart = graph.distances > NEAR
     clustering = cluster_graph(
         np.where(apart, -1, graph.indices),
@@ -248,7 +252,19 @@ def _clusters(
     )
     nearest = _nearest_of_same(graph, clustering.labels)
     texts = pl.Series(dtype=pl.String)
-    return ViewClusters(index, clustering.labels, clustering.strengths, nearest, texts, rows), graph
+    return ViewClusters(clustering.labels, clustering.strengths, nearest, texts, rows), graph
+
+
+def _graph(
+    vectors: NDArray[np.float32], settings: FamilySettings, keep_index: Callable[[VectorIndex], None]
+) -> KnnGraph:
+    """The kNN graph; its index is let go, for what follows needs the memory."""
+    seed, threads = settings.seed, settings.threads
+    if len(vectors) == 0:
+        return knn_graph(vectors, N_NEIGHBOURS)
+    index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads, recall_target=RECALL)
+    keep_index(index)
+    return knn_graph(vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads)
 
 
 def _nearest_of_same(graph: KnnGraph, labels: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clustering.assign import save_assigner
+from clustering.assign import save_assigner, save_index
 from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
 from clustering.checkpoints import Checkpoints
 from clustering.cosharing import cosharing_families
@@ -328,6 +328,7 @@ def _families(work: _Work, views: Views) -> Families:
         views,
         work.embed_rows,
         settings=FamilySettings(settings.min_family, settings.seed, settings.threads),
+        keep_index=partial(save_index, work.folder),
     )
     return with_shared(corpus, families, min_family=settings.min_family)
 
