@@ -11,7 +11,7 @@ from clustering.tables import ACCOUNTS, CAMPAIGNS
 from embedder import Corpus
 
 
-def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.DataFrame:
+def campaigns_table(families: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
     """One row per campaign, ranked by its first family.
 
     Its p is the smallest of its families' times their number (Bonferroni, whatever they share); its q is that
@@ -21,12 +21,14 @@ def campaigns_table(families: pl.DataFrame, assignments: pl.DataFrame) -> pl.Dat
 
     Parameters
     ----------
-    families, assignments : DataFrame
-        Tables of the run.
+    families : DataFrame
+        Table of the run.
+    sent : DataFrame
+        ``family_id``, ``account_id`` and ``timestamp`` of the requests in flagged families.
     """
     flagged = families.filter(pl.col("flagged")).sort("rank")
     others = families.filter(~pl.col("flagged"))["p_value"].to_numpy()
-    sent = assignments.join(flagged.select("family_id", "campaign_id"), on="family_id")
+    sent = sent.join(flagged.select("family_id", "campaign_id"), on="family_id")
     counts = sent.group_by("campaign_id").agg(
         n_requests=pl.len(),
         n_accounts=pl.col("account_id").n_unique(),
@@ -66,25 +68,32 @@ def account_scores(found: CampaignAccounts, corpus: Corpus) -> pl.DataFrame:
     )
 
 
+def account_loads(corpus: Corpus) -> pl.DataFrame:
+    """``account_id`` and ``n_all``, the requests of each account."""
+    loads = np.bincount(corpus.requests["account_row"].to_numpy(), minlength=corpus.accounts.height)
+    return corpus.accounts.with_columns(n_all=pl.Series(loads))
+
+
 def accounts_table(
-    families: pl.DataFrame, assignments: pl.DataFrame, scores: pl.DataFrame | None = None
+    families: pl.DataFrame, sent: pl.DataFrame, loads: pl.DataFrame, scores: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """One row per account with a request in a flagged family: likeliest of a pool first, then busiest, by id.
 
     Parameters
     ----------
-    families, assignments : DataFrame
-        Tables of the run.
+    families, sent
+        As for ``campaigns_table``.
+    loads : DataFrame
+        ``account_id`` and ``n_all``, its requests in the whole log.
     scores : DataFrame, optional
         See ``account_scores``; an account's largest counts, null where it has none.
     """
     flagged = families.filter(pl.col("flagged")).select("family_id", "campaign_id", "rank")
-    every = assignments.group_by("account_id").agg(n_all=pl.len())
     if scores is None:
         scores = pl.DataFrame(schema={"account_id": pl.String, "score": pl.Float64})
     likeliest = scores.group_by("account_id").agg(pl.col("score").max())
     return (
-        assignments.join(flagged, on="family_id")
+        sent.join(flagged, on="family_id")
         .sort("rank")
         .group_by("account_id")
         .agg(
@@ -92,7 +101,7 @@ def accounts_table(
             family_ids=pl.col("family_id").unique(maintain_order=True),
             n_requests=pl.len(),
         )
-        .join(every, on="account_id")
+        .join(loads, on="account_id")
         .join(likeliest, on="account_id", how="left")
         .with_columns(share=pl.col("n_requests") / pl.col("n_all"))
         .sort("score", "n_requests", "account_id", descending=[True, True, False], nulls_last=True)

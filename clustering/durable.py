@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 import pyarrow
 import pyarrow.ipc
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 pa: Any = pyarrow  # Arrow ships no types
@@ -102,6 +103,22 @@ def map_frame(path: Path) -> pl.DataFrame:
     """The frame of a file that ``write_frame`` wrote, mapped: its memory is the file's."""
     with pa.memory_map(str(path)) as file:  # Polars' own reader copies the texts' places
         return pl.DataFrame(pa.ipc.open_file(file).read_all())
+
+
+def write_parts(parts: Iterable[pl.DataFrame], path: Path) -> None:
+    """Write a frame that comes in parts, at least one, as Parquet; a row group each.
+
+    Raises
+    ------
+    OSError
+    """
+    oldest = pl.CompatLevel.oldest()
+    parts = iter(parts)
+    first = next(parts).to_arrow(compat_level=oldest)
+    with pa.parquet.ParquetWriter(str(path), first.schema, compression="zstd") as writer:
+        writer.write_table(first)
+        for part in parts:
+            writer.write_table(part.to_arrow(compat_level=oldest))
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:

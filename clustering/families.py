@@ -140,14 +140,11 @@ def find_families(
         Given each view that has points, and the index of its points under 0..m-1, before that is let go.
     """
     weights = prompts["n_requests"].to_numpy().astype(np.int64)
-    n = len(weights)
-    labels, strengths, found = np.full(n, -1, np.int64), np.zeros(n, np.float32), np.zeros(n, np.uint8)
-
-    rows = np.flatnonzero(views.skeleton.lengths)
-    skeleton, place = _skeleton_clusters(
-        texts, views, (rows, weights[rows]), settings, lambda index: keep_index("skeleton", index)
+    skeleton, carried = _skeleton_clusters(
+        texts, views, weights, settings, lambda index: keep_index("skeleton", index)
     )
-    labels[rows], strengths[rows] = skeleton.labels[place], skeleton.strengths[place]
+    labels, strengths = np.append(skeleton.labels, -1)[carried], np.append(skeleton.strengths, 0)[carried]
+    found = np.zeros(len(weights), np.uint8)
 
     rest = np.flatnonzero(labels < 0)
     points = (embed_rows(rest), weights[rest], rest)
@@ -163,17 +160,13 @@ def find_families(
     strengths[alone], found[alone] = 1.0, 2
 
     labels = _renumbered(labels)
-    carried = np.full(n, -1, np.int64)
-    carried[rows] = place
-    view, medoids, ids = _described(prompts, (labels, strengths, found), carried, skeleton.texts)
     of_skeleton = np.full(len(skeleton.labels), -1, np.int64)
-    of_skeleton[place] = np.where(found[rows] == 0, labels[rows], -1)
+    by_skeleton = np.flatnonzero((carried >= 0) & (found == 0))
+    of_skeleton[carried[by_skeleton]] = labels[by_skeleton]
     return Families(
         labels,
         strengths,
-        view,
-        medoids,
-        ids,
+        *_described(prompts, (labels, strengths, found), carried, skeleton.texts),
         replace(skeleton, labels=of_skeleton),
         replace(whole, labels=labels[rest], strengths=strengths[rest]),
     )
@@ -182,17 +175,18 @@ def find_families(
 def _skeleton_clusters(
     texts: TextBuffer,
     views: Views,
-    prompts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    weights: NDArray[np.int64],
     settings: FamilySettings,
     keep_index: Callable[[VectorIndex], None],
 ) -> tuple[ViewClusters, NDArray[np.int64]]:
-    """Clusters of the distinct skeletons of weighted rows, and the place of each row among them."""
-    rows, weights = prompts
+    """Clusters of the distinct skeletons, and the place of each prompt's among them, -1 where it has none."""
+    rows = np.flatnonzero(views.skeleton.lengths)
     skeletons = views.skeleton.take(rows).to_series()
-    sent = pl.DataFrame({"skeleton": skeletons, "weight": weights, "row": rows})
+    sent = pl.DataFrame({"skeleton": skeletons, "weight": weights[rows], "row": rows})
     distinct = sent.group_by("skeleton").agg(pl.col("weight").sum(), pl.col("row").min()).sort("skeleton")
     numbered = distinct.select("skeleton", at=pl.int_range(pl.len()))
-    place = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
+    carried = np.full(len(texts), -1, np.int64)
+    carried[rows] = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
     heaviness = distinct["weight"].to_numpy()
     clusters, graph = _clusters(vectors, heaviness, distinct["row"].to_numpy(), settings, keep_index)
@@ -200,14 +194,12 @@ def _skeleton_clusters(
     ordinary = views.rule.ordinary_words
     labels = join_fragments(labels, vectors, distinct, texts, ordinary=ordinary)
     labels, strengths = attach_strays((labels, strengths), graph, distinct, ordinary=ordinary)
-    carried = np.full(len(texts), -1, np.int64)
-    carried[rows] = place
     senders = senders_of(texts, views.senders, carried, n_skeletons=len(distinct))
     labels, strengths = join_nested(
         (labels, strengths), distinct, senders, min_family=settings.min_family, seed=settings.seed
     )
     found = replace(clusters, labels=labels, strengths=strengths, nearest=_nearest_of_same(graph, labels))
-    return replace(found, texts=distinct["skeleton"]), place
+    return replace(found, texts=distinct["skeleton"]), carried
 
 
 def _with_heavy(

@@ -18,10 +18,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.assign import save_assigner, save_index
-from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
+from clustering.campaign_tables import account_loads, account_scores, accounts_table, campaigns_table
 from clustering.checkpoints import Checkpoints
 from clustering.cosharing import cosharing_families
-from clustering.durable import write_json, write_parquet
+from clustering.durable import write_json, write_parquet, write_parts
 from clustering.evidence import weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, ViewClusters, find_families
 from clustering.findings import (
@@ -52,7 +52,14 @@ from clustering.run_directory import (
     work_folder,
 )
 from clustering.run_settings import RunSettings
-from clustering.run_tables import assignments_table, families_table, map_table, prompts_table, slots_table
+from clustering.run_tables import (
+    assignments_table,
+    families_table,
+    flagged_requests,
+    map_table,
+    prompts_table,
+    slots_table,
+)
 from clustering.sender_views import with_sender_families
 from clustering.stages import Clock, Progress
 from clustering.tables import REJECTED
@@ -215,7 +222,11 @@ class _Work:
         return self.task.clock
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
-        write_parquet(frame, self.folder / f"{name}.parquet")
+        write_parquet(frame, self.place(name))
+
+    def place(self, name: str) -> Path:
+        """Where a table is written."""
+        return self.folder / f"{name}.parquet"
 
     @cached_property
     def cache(self) -> VectorCache:
@@ -363,9 +374,8 @@ def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Word
     """Every table that families, their campaigns and accounts are read from."""
     corpus, observed = work.corpus, found.observed
     families = observed.families
-    assignments = assignments_table(corpus, families)
-    work.write("assignments", assignments)
-    work.write("prompts", prompts_table(corpus, views, families))
+    write_parts(assignments_table(corpus, families), work.place("assignments"))
+    write_parts(prompts_table(corpus, views, families), work.place("prompts"))
     work.write("slots", slots_table(corpus, families, observed.templates))
     save_assigner(work.folder, views, families)
     described = coverage_columns(
@@ -373,8 +383,10 @@ def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Word
     )
     ranked = families_table(corpus, found, described)
     work.write("families", ranked)
-    work.write("campaigns", campaigns_table(ranked, assignments))
-    work.write("accounts", accounts_table(ranked, assignments, account_scores(found.accounts, corpus)))
+    sent = flagged_requests(corpus, families, found.flagged)
+    scores = account_scores(found.accounts, corpus)
+    work.write("campaigns", campaigns_table(ranked, sent))
+    work.write("accounts", accounts_table(ranked, sent, account_loads(corpus), scores))
 
 
 def _write_map(work: _Work, families: Families) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clustering.assign import Assigner
     from embedder import Encoder
 
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 MANIFEST = "manifest.json"
 TABLES = ("families", "campaigns", "accounts", "assignments", "prompts", "slots", "map", "rejected")
 
@@ -131,14 +132,27 @@ class Run:
 
         return load_assigner(self.path, self.manifest, self.encoder)
 
+    def lazy(self, name: str) -> pl.LazyFrame:
+        """A table by its file's name, to be read by parts: the way to the two that grow with the log."""
+        return self._read(name, lambda path: pl.scan_parquet(path.absolute(), glob=False))
+
     def _table(self, name: str) -> pl.DataFrame:
+        return self._read(name, read_parquet)
+
+    def _read(self, name: str, read: Callable[[Path], Frame]) -> Frame:
         path = self.path / f"{name}.parquet"
         try:
-            if not is_whole(path, self.seals[path.name]):
+            if name not in self._whole and not is_whole(path, self.seals[path.name]):
                 raise OSError("missing or damaged")
-            return read_parquet(path)
+            self._whole.add(name)
+            return read(path)
         except (pl.exceptions.PolarsError, OSError, KeyError) as error:
             raise RunError(f"{path}: not readable ({error}); run again with --force") from None
+
+    @cached_property
+    def _whole(self) -> set[str]:
+        """Tables whose checksums were found right."""
+        return set()
 
 
 def load_run(path: str | Path, *, encoder: Encoder | None = None) -> Run:

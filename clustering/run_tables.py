@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from clustering.templates import Template
 from embedder import Corpus, Views
 
 MAX_FILLERS = 1_000  # of a slot that are listed
+_PART_ROWS = 1 << 18  # of a table that grows with the log
 
 
 def families_table(corpus: Corpus, found: Findings, described: pl.DataFrame) -> pl.DataFrame:
@@ -86,7 +88,7 @@ def _refuse_twins(families: Families, templates: Sequence[Template]) -> None:
 def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
     """Requests, prompts, accounts, principals and times of each family."""
     sent = corpus.requests.select("prompt_row", "account_row", "principal_row", "timestamp").with_columns(
-        label=_label_of(corpus, families)
+        label=pl.Series(_label_of(corpus, families))
     )
     return (
         sent.filter(pl.col("label") >= 0)
@@ -102,12 +104,14 @@ def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
     )
 
 
-def _label_of(corpus: Corpus, families: Families) -> pl.Series:
-    return pl.Series(families.labels[corpus.requests["prompt_row"].to_numpy()])
+def _label_of(corpus: Corpus, families: Families) -> NDArray[np.int64]:
+    """Family of each request; -1 for none."""
+    labels: NDArray[np.int64] = families.labels[corpus.requests["prompt_row"].to_numpy()]
+    return labels
 
 
-def _membership(families: Families) -> pl.DataFrame:
-    """Family id, strength and view of each distinct prompt; null, 0 and null for noise."""
+def _membership(families: Families, rows: NDArray[Any]) -> pl.DataFrame:
+    """Family id, strength and view of some distinct prompts; null, 0 and null for noise."""
     of_family = pl.DataFrame(
         {
             "label": np.arange(len(families.ids)),
@@ -115,25 +119,41 @@ def _membership(families: Families) -> pl.DataFrame:
             "view": pl.Series([VIEW_NAMES[view] for view in families.views], dtype=pl.String),
         }
     )
-    members = pl.DataFrame({"label": families.labels, "strength": families.strengths})
+    members = pl.DataFrame({"label": families.labels[rows], "strength": families.strengths[rows]})
     return members.join(of_family, on="label", how="left", maintain_order="left").drop("label")
 
 
-def assignments_table(corpus: Corpus, families: Families) -> pl.DataFrame:
-    """One row per request, in the corpus' order."""
-    rows = corpus.requests["prompt_row"]
-    frame = corpus.requests.select("request_id", "timestamp").with_columns(
-        account_id=corpus.accounts["account_id"].gather(corpus.requests["account_row"]),
-        prompt_id=corpus.prompts["prompt_id"].gather(rows),
+def assignments_table(corpus: Corpus, families: Families) -> Iterator[pl.DataFrame]:
+    """One row per request, in the corpus' order, in parts."""
+    for requests in corpus.requests.iter_slices(_PART_ROWS):
+        rows = requests["prompt_row"].to_numpy()
+        frame = requests.select("request_id", "timestamp").with_columns(
+            account_id=corpus.accounts["account_id"].gather(requests["account_row"]),
+            prompt_id=corpus.prompts["prompt_id"].gather(rows),
+        )
+        yield frame.hstack(_membership(families, rows)).select(ASSIGNMENTS.names()).cast(ASSIGNMENTS)
+
+
+def prompts_table(corpus: Corpus, views: Views, families: Families) -> Iterator[pl.DataFrame]:
+    """One row per distinct prompt, in parts."""
+    for start in range(0, max(1, corpus.prompts.height), _PART_ROWS):
+        frame = corpus.prompts.slice(start, _PART_ROWS)
+        rows = np.arange(start, start + frame.height)
+        skeletons = views.skeleton.take(rows).to_series()
+        frame = frame.with_columns(skeleton=skeletons).hstack(_membership(families, rows))
+        yield frame.select(PROMPTS.names()).cast(PROMPTS)
+
+
+def flagged_requests(corpus: Corpus, families: Families, flagged: NDArray[np.bool_]) -> pl.DataFrame:
+    """Requests of flagged families: ``family_id``, ``account_id`` and ``timestamp``."""
+    labels = _label_of(corpus, families)
+    inside = np.flatnonzero(np.append(flagged, False)[labels])
+    requests = corpus.requests.select("account_row", "timestamp")[inside]
+    return requests.select(
+        "timestamp",
+        family_id=families.ids.gather(labels[inside]),
+        account_id=corpus.accounts["account_id"].gather(requests["account_row"]),
     )
-    return frame.hstack(_membership(families)[rows]).select(ASSIGNMENTS.names()).cast(ASSIGNMENTS)
-
-
-def prompts_table(corpus: Corpus, views: Views, families: Families) -> pl.DataFrame:
-    """One row per distinct prompt."""
-    frame = corpus.prompts.select("prompt_id", "system_prompt", "prompt", "n_requests", "n_variants")
-    frame = frame.with_columns(skeleton=views.skeleton.to_series()).hstack(_membership(families))
-    return frame.select(PROMPTS.names()).cast(PROMPTS)
 
 
 def slots_table(corpus: Corpus, families: Families, templates: Sequence[Template]) -> pl.DataFrame:
@@ -173,7 +193,7 @@ def map_table(corpus: Corpus, families: Families, projection: Projection) -> pl.
             y=pl.Series(projection.xy[:, 1]),
             neighbours=pl.Series(neighbours.tolist(), dtype=pl.List(pl.String)).list.drop_nulls(),
         )
-        .hstack(_membership(families)[projection.rows].select("family_id"))
+        .hstack(_membership(families, projection.rows).select("family_id"))
         .select(MAP.names())
         .cast(MAP)
     )

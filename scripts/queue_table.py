@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from clustering.report.formats import counted
 from clustering.report.signals import format_count, format_figure, format_p
 from clustering.template_text import headline, in_a_line
@@ -13,7 +15,6 @@ from scripts.parts import days, with_headline
 from scripts.terminal import quoted
 
 if TYPE_CHECKING:
-    import polars as pl
     from rich.table import Table
     from rich.text import Text
 
@@ -69,14 +70,18 @@ def _shown(column: _Column, row: Mapping[str, Any]) -> Text:
     return text
 
 
+def _height(run: RunTables, name: str) -> int:
+    return int(run.lazy(name).select(pl.len()).collect().item())
+
+
 def summary_line(run: RunTables) -> str:
     """Counts of a run in one sentence, without its full stop."""
     n_flagged = format_count(int(run.families["flagged"].sum()))
     return (
         f"{format_count(run.families.height)} families, {n_flagged} flagged (\u25cf, q \u2264 0.05), "
         f"{counted(run.campaigns.height, 'campaign')}, "
-        f"in {format_count(run.assignments.height)} requests of "
-        f"{format_count(run.prompts.height)} distinct prompts"
+        f"in {format_count(_height(run, 'assignments'))} requests of "
+        f"{format_count(_height(run, 'prompts'))} distinct prompts"
     )
 
 
@@ -86,8 +91,8 @@ def queue_json(run: RunTables, *, limit: int) -> dict[str, object]:
     return {
         "n_families": families.height,
         "n_flagged": int(families["flagged"].sum()),
-        "n_requests": run.assignments.height,
-        "n_prompts": run.prompts.height,
+        "n_requests": _height(run, "assignments"),
+        "n_prompts": _height(run, "prompts"),
         "n_campaigns": run.campaigns.height,
         "families": families.head(limit).to_dicts(),
         "campaigns": run.campaigns.sort("rank").head(limit).to_dicts(),

@@ -71,7 +71,7 @@ def _ranked(families: pl.DataFrame, name: str) -> str | None:
 
 def _ids(run: RunTables, kind: str) -> pl.Series:
     if kind == "account":
-        return run.assignments["account_id"]
+        return run.lazy("assignments").select(pl.col("account_id").unique()).collect().to_series()
     return run.families["family_id"] if kind == "family" else run.campaigns["campaign_id"]
 
 

@@ -44,6 +44,10 @@ class Tables:
     map: pl.DataFrame
     manifest: dict[str, object]
 
+    def lazy(self, name: str) -> pl.LazyFrame:
+        """A table, to be read by parts."""
+        return getattr(self, name).lazy()  # type: ignore[no-any-return]
+
 
 def small_run() -> Tables:
     """Two families and three prompts of none."""
@@ -59,11 +63,12 @@ def small_run() -> Tables:
     slots += [(HOSTILE, "slot_1", text, 1, 1) for text in HOSTILE_PROMPTS]
     families = pl.DataFrame([_calm_family(), _hostile_family()], schema=FAMILIES)
     assignments = _assignments(prompts)
+    loads = assignments.group_by("account_id").agg(n_all=pl.len())
     scores = assignments.select("account_id", score=pl.lit(0.75)).unique("account_id")
     return Tables(
         families=families,
         campaigns=campaigns_table(families, assignments),
-        accounts=accounts_table(families, assignments, scores),
+        accounts=accounts_table(families, assignments, loads, scores),
         assignments=assignments,
         prompts=prompts,
         slots=pl.DataFrame(slots, schema=SLOTS, orient="row"),

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from clustering.accounts import CampaignAccounts
-from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
+from clustering.campaign_tables import account_loads, account_scores, accounts_table, campaigns_table
 from clustering.tables import ACCOUNTS, ASSIGNMENTS, CAMPAIGNS, FAMILIES
-from embedder import Corpus
+from embedder import Corpus, to_buffer
 
 DAY = [datetime(2026, 3, day, tzinfo=UTC) for day in range(1, 8)]
 
@@ -48,6 +48,10 @@ def assignments() -> pl.DataFrame:
     return frame.with_columns(missing).select(ASSIGNMENTS.names()).cast(ASSIGNMENTS)
 
 
+def loads() -> pl.DataFrame:
+    return assignments().group_by("account_id").agg(n_all=pl.len())
+
+
 def test_campaigns_add_up_and_follow_their_first_family() -> None:
     table = campaigns_table(families(), assignments())
     assert dict(table.schema) == dict(CAMPAIGNS)
@@ -61,7 +65,7 @@ def test_campaigns_add_up_and_follow_their_first_family() -> None:
 
 
 def test_accounts_of_flagged_families_only_with_their_share() -> None:
-    table = accounts_table(families(), assignments())
+    table = accounts_table(families(), assignments(), loads())
     assert dict(table.schema) == dict(ACCOUNTS)
     assert table["account_id"].to_list() == ["a", "b"]
     a, b = table.iter_rows(named=True)
@@ -82,18 +86,21 @@ def test_accounts_of_flagged_families_only_with_their_share() -> None:
 def test_nothing_flagged_leaves_both_empty() -> None:
     calm = families().with_columns(flagged=False, campaign_id=pl.lit(None, pl.String))
     assert campaigns_table(calm, assignments()).height == 0
-    assert accounts_table(calm, assignments()).height == 0
+    assert accounts_table(calm, assignments(), loads()).height == 0
 
 
 def test_scores_are_those_of_the_accounts_behind_a_principal() -> None:
     requests = pl.DataFrame({"account_row": [0, 0, 1, 2], "principal_row": [1, 1, 1, 0]}).cast(pl.UInt32)
     accounts = pl.DataFrame({"account_id": ["a", "b", "c"]})
     none = pl.DataFrame()
-    corpus = Corpus(none, requests, accounts, none, none, 4, 0, 0, 0, ())
+    corpus = Corpus(
+        none, to_buffer(pl.Series(dtype=pl.String)), requests, accounts, none, none, 4, 0, 0, 0, ()
+    )
     found = CampaignAccounts(
         np.zeros(1, np.int64), np.ones(1, np.int64), np.ones(1, np.int64), np.array([0.7])
     )
+    assert account_loads(corpus).rows() == [("a", 2), ("b", 1), ("c", 1)]
     scores = account_scores(found, corpus)
     assert scores.to_dict(as_series=False) == {"account_id": ["a", "b"], "score": [0.7, 0.7]}
-    table = accounts_table(families(), assignments(), scores)
+    table = accounts_table(families(), assignments(), loads(), scores)
     assert table["account_id"].to_list() == ["a", "b"]

@@ -66,7 +66,8 @@ class AccountDetail:
 
 def account_detail(tables: RunTables, account_id: str, *, n_prompts: int) -> AccountDetail:
     """Details of an account of the log, in a flagged family or not."""
-    requests = tables.assignments.filter(pl.col("account_id") == account_id)
+    assignments = tables.lazy("assignments")
+    requests = assignments.filter(pl.col("account_id") == account_id).collect()
     known = tables.accounts.filter(pl.col("account_id") == account_id)
     families = _account_families(tables, requests)
     return AccountDetail(
@@ -78,7 +79,7 @@ def account_detail(tables: RunTables, account_id: str, *, n_prompts: int) -> Acc
         first_seen=requests["timestamp"].min(),
         last_seen=requests["timestamp"].max(),
         families=families,
-        timeline=timeline_of(requests["timestamp"], log_span(tables.assignments)),
+        timeline=timeline_of(requests["timestamp"], log_span(assignments)),
         prompts=_account_prompts(tables, requests, n_prompts),
     )
 
@@ -107,8 +108,10 @@ def _account_prompts(tables: RunTables, requests: pl.DataFrame, n_prompts: int) 
     )
     n = min(n_prompts, sent.height)
     places = sorted({round(i * (sent.height - 1) / max(n - 1, 1)) for i in range(n)})
-    texts = tables.prompts.select("prompt_id", "prompt", "system_prompt")
-    chosen = sent[places].join(texts, on="prompt_id", how="left", maintain_order="left")
+    chosen = sent[places]
+    texts = tables.lazy("prompts").filter(pl.col("prompt_id").is_in(chosen["prompt_id"].to_list()))
+    texts = texts.select("prompt_id", "prompt", "system_prompt")
+    chosen = chosen.join(texts.collect(), on="prompt_id", how="left", maintain_order="left")
     chosen = chosen.join(ranks, on="family_id", how="left", maintain_order="left")
     columns = ("prompt", "system_prompt", "timestamp", "n", "rank")
     return tuple(AccountPrompt(*row) for row in chosen.select(columns).iter_rows())

@@ -42,14 +42,11 @@ class Activity:
     n_pool: int
 
 
-def log_span(assignments: pl.DataFrame) -> tuple[int, int]:
+def log_span(assignments: pl.LazyFrame) -> tuple[int, int]:
     """First time of the log in microseconds and the length of a bin."""
-    times = assignments["timestamp"].drop_nulls()
-    if times.is_empty():
-        return 0, 1
-    ticks = times.to_physical().to_numpy()
-    low, high = int(ticks.min()), int(ticks.max())
-    return low, max((high - low) // N_BINS + 1, 1)
+    ticks = pl.col("timestamp").to_physical()
+    low, high = assignments.select(low=ticks.min(), high=ticks.max()).collect().row(0)
+    return (low, max((high - low) // N_BINS + 1, 1)) if low is not None else (0, 1)
 
 
 def timeline_of(values: pl.Series, span: tuple[int, int]) -> tuple[int, ...]:

@@ -71,9 +71,10 @@ def campaign_details(tables: RunTables, campaign_ids: list[str], *, n_accounts: 
     chosen = tables.families.filter(pl.col("campaign_id").is_in(campaign_ids)).sort("rank")
     families = {str(key[0]): part for key, part in chosen.partition_by("campaign_id", as_dict=True).items()}
     of_family = chosen.select("family_id", "campaign_id")
-    sent = tables.assignments.select("family_id", "account_id", "timestamp").join(of_family, on="family_id")
+    assignments = tables.lazy("assignments").select("family_id", "account_id", "timestamp")
+    sent = assignments.join(of_family.lazy(), on="family_id", maintain_order="left").collect()
     requests = {str(key[0]): part for key, part in sent.partition_by("campaign_id", as_dict=True).items()}
-    span = log_span(tables.assignments)
+    span = log_span(assignments)
     return [
         _campaign(
             tables,

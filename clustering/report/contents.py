@@ -20,7 +20,10 @@ from clustering.template_text import Part, fixes_words, parse_template
 
 
 class RunTables(Protocol):
-    """A run's tables, as `clustering.tables` describes them, and its manifest."""
+    """A run's tables, as `clustering.tables` describes them, and its manifest.
+
+    ``assignments`` and ``prompts``, which grow with the log, are only read lazily.
+    """
 
     @property
     def families(self) -> pl.DataFrame: ...
@@ -32,16 +35,12 @@ class RunTables(Protocol):
     def accounts(self) -> pl.DataFrame: ...
 
     @property
-    def assignments(self) -> pl.DataFrame: ...
-
-    @property
-    def prompts(self) -> pl.DataFrame: ...
-
-    @property
     def slots(self) -> pl.DataFrame: ...
 
     @property
     def map(self) -> pl.DataFrame: ...
+
+    def lazy(self, name: str) -> pl.LazyFrame: ...
 
     @property
     def manifest(self) -> Mapping[str, object]: ...
@@ -117,12 +116,12 @@ def family_details(
     """
     chosen = pl.col("family_id").is_in(family_ids)
     rows = {str(row["family_id"]): row for row in tables.families.filter(chosen).iter_rows(named=True)}
-    prompts = _by_family(
-        tables.prompts.filter(chosen).sort("n_requests", "prompt_id", descending=[True, False])
-    )
+    examples = _examples(tables, family_ids, n_examples)
     slots = _by_family(tables.slots.filter(chosen))
-    requests = _by_family(tables.assignments.filter(chosen).select("family_id", "account_id", "timestamp"))
-    span, scores = log_span(tables.assignments), tables.accounts.select("account_id", "score")
+    assignments = tables.lazy("assignments")
+    sent = assignments.filter(chosen).select("family_id", "account_id", "timestamp").collect()
+    requests, none = _by_family(sent), sent.head(0)
+    span, scores = log_span(assignments), tables.accounts.select("account_id", "score")
     judged = _judged(tables)
     return [
         FamilyDetail(
@@ -131,12 +130,8 @@ def family_details(
             template=_template(rows[name]),
             slots=_slot_fillers(slots.get(name, tables.slots.head(0)), n_fillers),
             signals=signal_figures(rows[name]),
-            examples=_examples(
-                prompts.get(name, tables.prompts.head(0)), rows[name]["medoid_prompt"], n_examples
-            ),
-            activity=activity_of(
-                requests.get(name, tables.assignments.head(0)), span, scores, n_accounts=n_accounts
-            ),
+            examples=examples.get(name, ()),
+            activity=activity_of(requests.get(name, none), span, scores, n_accounts=n_accounts),
         )
         for name in family_ids
     ]
@@ -168,21 +163,42 @@ def _by_family(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {str(key[0]): part for key, part in parts.items()}
 
 
-def _examples(prompts: pl.DataFrame, medoid: object, n_examples: int) -> tuple[Example, ...]:
+def _examples(tables: RunTables, family_ids: list[str], n_examples: int) -> dict[str, tuple[Example, ...]]:
+    """Some prompts of each family."""
+    medoids = tables.families.select("family_id", medoid="medoid_prompt").lazy()
+    listed = (
+        tables.lazy("prompts")
+        .filter(pl.col("family_id").is_in(family_ids))
+        .join(medoids, on="family_id")
+        .select("family_id", "prompt_id", "n_requests", is_medoid=pl.col("prompt") == pl.col("medoid"))
+        .sort("n_requests", "prompt_id", descending=[True, False])
+        .collect()
+    )
+    chosen = [listed.head(0), *(_chosen(part, n_examples) for part in _by_family(listed).values())]
+    wanted = pl.concat(chosen)
+    texts = tables.lazy("prompts").select("prompt_id", "prompt", "system_prompt")
+    texts = texts.filter(pl.col("prompt_id").is_in(wanted["prompt_id"].to_list()))
+    shown = wanted.join(texts.collect(), on="prompt_id", how="left", maintain_order="left")
+    return {
+        name: tuple(
+            Example(row["prompt"], row["system_prompt"] or None, row["n_requests"], row["is_medoid"])
+            for row in part.iter_rows(named=True)
+        )
+        for name, part in _by_family(shown).items()
+    }
+
+
+def _chosen(prompts: pl.DataFrame, n_examples: int) -> pl.DataFrame:
     """The medoid first, then the heaviest prompt, then an even spread over the rest by weight."""
     n = prompts.height
-    is_medoid = (prompts["prompt"] == str(medoid)).fill_null(value=False)
-    first = is_medoid.arg_true().to_list()[:1]
+    first = prompts["is_medoid"].fill_null(value=False).arg_true().to_list()[:1]
     n_rest = min(n_examples, n) - len(first)
     spread = [round(i * (n - 1) / max(n_examples - 1, 1)) for i in range(n_examples)]
     others = [
         place for place in dict.fromkeys([*spread, *range(min(n, n_examples + 1))]) if place not in first
     ]
     chosen = prompts[first + sorted(others[:n_rest])]
-    return tuple(
-        Example(row["prompt"], row["system_prompt"] or None, row["n_requests"], place < len(first))
-        for place, row in enumerate(chosen.iter_rows(named=True))
-    )
+    return chosen.with_columns(is_medoid=pl.int_range(pl.len()) < len(first))
 
 
 def _template(row: Mapping[str, object]) -> tuple[Part, ...]:

@@ -43,8 +43,9 @@ def page_head(tables: RunTables) -> Head:
     checksums is listed at the foot, a mapping as a group of its own.
     """
     manifest = tables.manifest
-    families, assignments = tables.families, tables.assignments
-    times = assignments.select(low=pl.col("timestamp").min(), high=pl.col("timestamp").max()).row(0)
+    families = tables.families
+    time = pl.col("timestamp")
+    times = tables.lazy("assignments").select(low=time.min(), high=time.max()).collect().row(0)
     flagged = families.filter(pl.col("flagged"))
     seconds = manifest.get("seconds")
     created = manifest.get("created")
@@ -62,17 +63,20 @@ def page_head(tables: RunTables) -> Head:
 
 
 def _tiles(tables: RunTables, flagged: pl.DataFrame) -> tuple[Tile, ...]:
-    assignments = tables.assignments
+    assignments = tables.lazy("assignments")
+    counted = (pl.len(), pl.col("account_id").n_unique())
     in_flagged = assignments.filter(pl.col("family_id").is_in(flagged["family_id"].to_list()))
+    n_requests, n_accounts = assignments.select(*counted).collect(engine="streaming").row(0)
+    n_inside, n_senders = in_flagged.select(*counted).collect(engine="streaming").row(0)
     return (
-        Tile("requests", assignments.height),
-        Tile("distinct prompts", tables.prompts.height),
-        Tile("accounts", assignments["account_id"].n_unique()),
+        Tile("requests", n_requests),
+        Tile("distinct prompts", tables.lazy("prompts").select(pl.len()).collect().item()),
+        Tile("accounts", n_accounts),
         Tile("families", tables.families.height),
         Tile("flagged families", flagged.height, alarm=flagged.height > 0),
         Tile("campaigns", tables.campaigns.height, alarm=flagged.height > 0),
-        Tile("requests in flagged families", in_flagged.height),
-        Tile("accounts in flagged families", in_flagged["account_id"].n_unique()),
+        Tile("requests in flagged families", n_inside),
+        Tile("accounts in flagged families", n_senders),
     )
 
 
