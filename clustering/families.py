@@ -142,7 +142,8 @@ def find_families(
     labels, strengths, found = np.full(n, -1, np.int64), np.zeros(n, np.float32), np.zeros(n, np.uint8)
 
     rows = np.flatnonzero(views.skeleton.lengths)
-    skeleton, place = _skeleton_clusters(texts, views, rows, weights[rows], settings)
+    skeleton, carried = _skeleton_clusters(texts, views, rows, weights[rows], settings)
+    place = carried[rows]
     labels[rows], strengths[rows] = skeleton.labels[place], skeleton.strengths[place]
 
     rest = np.flatnonzero(labels < 0)
@@ -157,20 +158,12 @@ def find_families(
     strengths[alone], found[alone] = 1.0, 2
 
     labels = _renumbered(labels)
-    carried = np.full(n, -1, np.int64)
-    carried[rows] = place
     view, medoids, ids = _described(prompts, (labels, strengths, found), carried, skeleton.texts)
     of_skeleton = np.full(len(skeleton.labels), -1, np.int64)
     of_skeleton[place] = np.where(found[rows] == 0, labels[rows], -1)
-    return Families(
-        labels,
-        strengths,
-        view,
-        medoids,
-        ids,
-        replace(skeleton, labels=of_skeleton),
-        replace(whole, labels=labels[rest], strengths=strengths[rest]),
-    )
+    skeleton = replace(skeleton, labels=of_skeleton)
+    whole = replace(whole, labels=labels[rest], strengths=strengths[rest])
+    return Families(labels, strengths, view, medoids, ids, skeleton, whole)
 
 
 def _skeleton_clusters(
@@ -180,12 +173,13 @@ def _skeleton_clusters(
     weights: NDArray[np.int64],
     settings: FamilySettings,
 ) -> tuple[ViewClusters, NDArray[np.int64]]:
-    """Clusters of the distinct skeletons of the rows, and the place of each row among them."""
+    """Clusters of the distinct skeletons of the rows, and the place of each prompt's, -1 for none."""
     skeletons = views.skeleton.take(rows).to_series()
     sent = pl.DataFrame({"skeleton": skeletons, "weight": weights, "row": rows})
     distinct = sent.group_by("skeleton").agg(pl.col("weight").sum(), pl.col("row").min()).sort("skeleton")
     numbered = distinct.select("skeleton", at=pl.int_range(pl.len()))
-    place = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
+    carried = np.full(len(texts), -1, np.int64)
+    carried[rows] = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
     heaviness = distinct["weight"].to_numpy()
     clusters, graph = _clusters(vectors, heaviness, distinct["row"].to_numpy(), settings)
@@ -193,14 +187,12 @@ def _skeleton_clusters(
     ordinary = views.rule.ordinary_words
     labels = join_fragments(labels, vectors, distinct, texts, ordinary=ordinary)
     labels, strengths = attach_strays((labels, strengths), graph, distinct, ordinary=ordinary)
-    carried = np.full(len(texts), -1, np.int64)
-    carried[rows] = place
     senders = senders_of(texts, views.senders, carried, n_skeletons=len(distinct))
     labels, strengths = join_nested(
         (labels, strengths), distinct, senders, min_family=settings.min_family, seed=settings.seed
     )
     found = replace(clusters, labels=labels, strengths=strengths, nearest=_nearest_of_same(graph, labels))
-    return replace(found, texts=distinct["skeleton"]), place
+    return replace(found, texts=distinct["skeleton"]), carried
 
 
 def _with_heavy(
