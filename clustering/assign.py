@@ -26,8 +26,9 @@ from embedder import (
     Encoder,
     ShingleTable,
     SpanRule,
+    TextBuffer,
     Views,
-    cut,
+    cut_texts,
     lexical_vectors,
     load_encoder,
     normalise,
@@ -44,7 +45,7 @@ _SHINGLES, _RULE = "shingles.parquet", "skeletons.json"
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """Index of one view, and per point its text, family (null for noise), strength and reach."""
+    """Index of one view, and per point its skeleton, family (null for noise), strength and reach."""
 
     index: VectorIndex | None
     points: pl.DataFrame
@@ -73,13 +74,13 @@ class Assigner:
         given = [pl.Series(texts, dtype=pl.String).fill_null("") for texts in (systems, list(prompts))]
         normal = [normalise(redacted(texts) if self.redact else texts) for texts in given]
         whole = whole_texts(normal[0], normal[1])
-        skeletons, _ = cut(whole, self.table, self.rule)
+        skeletons = cut_texts(to_buffer(whole), self.table, self.rule)
         family: list[str | None] = [None] * len(prompts)
         strength = np.zeros(len(prompts), np.float32)
         view: list[str | None] = [None] * len(prompts)
-        rows = np.flatnonzero((skeletons != "").to_numpy())
-        texts = skeletons[rows]
-        self._place(self.skeleton, rows, lexical_vectors(to_buffer(texts)), texts, (family, strength, view))
+        rows = np.flatnonzero(skeletons.lengths)
+        texts = skeletons.take(rows)
+        self._place(self.skeleton, rows, lexical_vectors(texts), texts, (family, strength, view))
         rest = np.array([i for i in range(len(prompts)) if family[i] is None], np.int64)
         vectors = self.encoder.encode(whole[rest].to_list())
         self._place(self.whole, rest, vectors, None, (family, strength, view))
@@ -93,7 +94,7 @@ class Assigner:
         known: _View,
         rows: NDArray[np.int64],
         vectors: NDArray[np.float32],
-        texts: pl.Series | None,
+        texts: TextBuffer | None,
         out: tuple[list[str | None], NDArray[np.float32], list[str | None]],
     ) -> None:
         if known.index is None or len(rows) == 0:
@@ -116,10 +117,15 @@ class Assigner:
                 strength[row] = point["strength"] * (1 - max(0.0, float(distance) - DISTANCE_FLOOR))
 
 
+def save_index(run: Path, view: str, index: VectorIndex) -> None:
+    """Write the index of a view's points into the ``index/`` folder of a run."""
+    index.save(run / FOLDER / view)
+
+
 def save_assigner(run: Path, views: Views, families: Families) -> None:
-    """Write the ``index/`` folder of a run."""
+    """Write all else that belongs into the ``index/`` folder of a run."""
     folder = run / FOLDER
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     slots, counts = views.table.sparse(int(views.rule.levels[0]))
     write_parquet(pl.DataFrame({"slot": slots, "n_principals": counts}), folder / _SHINGLES)
     rule = {
@@ -131,19 +137,16 @@ def save_assigner(run: Path, views: Views, families: Families) -> None:
     (folder / _RULE).write_text(json.dumps(rule, indent=2) + "\n", encoding="utf-8")
     for name, clusters in (("skeleton", families.skeleton), ("whole", families.whole)):
         write_parquet(_points(clusters, families), folder / f"{name}.parquet")
-        if clusters.index is not None:
-            clusters.index.save(folder / name)
 
 
 def _points(clusters: ViewClusters, families: Families) -> pl.DataFrame:
-    """Per point: text, family, view, strength, reach of its family, and whether the family is one prompt."""
+    """Per point: skeleton, family, view, strength, its family's reach, and whether that is one prompt."""
     labels = clusters.labels
     inside = labels >= 0
     ids = families.ids.to_list()
     return (
         pl.DataFrame(
             {
-                "text": clusters.texts,
                 "label": labels,
                 "family_id": [ids[label] if label >= 0 else None for label in labels],
                 "view": [VIEW_NAMES[families.views[label]] if label >= 0 else None for label in labels],
@@ -157,6 +160,7 @@ def _points(clusters: ViewClusters, families: Families) -> pl.DataFrame:
             alone=pl.col("view") == VIEW_NAMES[2],
         )
         .drop("label", "nearest")
+        .with_columns(text=clusters.texts if len(clusters.texts) else pl.lit(None, pl.String))
     )
 
 

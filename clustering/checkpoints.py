@@ -57,7 +57,7 @@ class Checkpoints:
         return {name: seal for name, seal in self._sealed.items() if not name.startswith(f"{FOLDER}/")}
 
     def stage(self, name: str, make: Callable[[], T], *, records: Sequence[type] = ()) -> T:
-        """What `make` gives, made now or, where an earlier process had it whole, read back.
+        """What `make` gives, made now or by an earlier process that had it whole; mapped from its files.
 
         Parameters
         ----------
@@ -69,15 +69,16 @@ class Checkpoints:
         """
         place = self._stages / name.replace(" ", "_")
         if self._resuming and self._taken(name, place):
-            value: T = read_value(place, records)
-            return value
+            taken: T = read_value(place, records)
+            return taken
         if self._resuming:
             self._resuming = False
             self._delete_all_but(self._known())
         with self._clock.stage(name):
-            value = make()
+            made = make()
             self._begin()
-            write_value(value, place)
+            write_value(made, place)
+            del made
             known = self._known()
             fresh = [path for path in files_below(self._folder) if self._name(path) not in known]
             sealed = seal_all(fresh, below=self._folder)
@@ -87,6 +88,7 @@ class Checkpoints:
         }
         write_json(self._record(place), record)
         self._sealed |= sealed
+        value: T = read_value(place, records)
         return value
 
     def discard(self) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clustering.alignment import common_blocks, leading_words
 from clustering.evenly import evenly
-from embedder import SHINGLE_WORDS, common_words, held_texts, holders, to_buffer, words_of
+from embedder import SHINGLE_WORDS, TextBuffer, common_words, held_texts, holders, to_buffer, words_of
 
 N_ALIGNED = 16  # prompts that show where a wrapper's payload stands
 _NO_WORD = -1
@@ -27,15 +27,15 @@ class Senders:
 
     Attributes
     ----------
-    whole : (n,) String series
-        Texts of all prompts.
+    texts : n texts
+        Of all prompts.
     rows, skeletons, principals : (p,) int64, sorted by skeleton, row, principal
         Pairs of prompt and principal, each once, and the prompt's distinct skeleton.
     edges : (m + 1,) int64
         Skeleton i has the pairs ``edges[i]:edges[i + 1]``.
     """
 
-    whole: pl.Series
+    texts: TextBuffer
     rows: NDArray[np.int64]
     skeletons: NDArray[np.int64]
     principals: NDArray[np.int64]
@@ -48,13 +48,13 @@ class Senders:
 
 
 def senders_of(
-    whole: pl.Series, senders: pl.DataFrame, place: NDArray[np.int64], *, n_skeletons: int
+    texts: TextBuffer, senders: pl.DataFrame, place: NDArray[np.int64], *, n_skeletons: int
 ) -> Senders:
     """Order the pairs of prompt and principal by skeleton.
 
     Parameters
     ----------
-    whole : (n,) String series
+    texts : n texts
     senders : DataFrame
         ``prompt_row`` and ``principal_row``, each pair once.
     place : (n,) int64
@@ -67,7 +67,7 @@ def senders_of(
     order = order[place[rows[order]] >= 0]
     skeletons = place[rows[order]]
     edges = np.searchsorted(skeletons, np.arange(n_skeletons + 1))
-    return Senders(whole, rows[order], skeletons, principals[order], edges)
+    return Senders(texts, rows[order], skeletons, principals[order], edges)
 
 
 def cores_of(
@@ -93,22 +93,21 @@ def cores_of(
     """
     rows, first = np.unique(senders.rows, return_index=True)
     skeletons = senders.skeletons[first]
-    texts, examples = to_buffer(senders.whole[rows]), senders.whole[medoids]
-    named = held_texts(to_buffer(examples))
-    common = common_words(named, texts, labels[skeletons])
+    examples = senders.texts.take(medoids)
+    named = held_texts(examples)
+    common = common_words(named, senders.texts, rows, labels[skeletons])
     cores = [
         _kept_text(text, common[a:b][named.halves[a:b] > 0])
-        for text, a, b in zip(examples, named.ends[:-1], named.ends[1:], strict=True)
+        for text, a, b in zip(examples.to_list(), named.ends[:-1], named.ends[1:], strict=True)
     ]
-    holding, owners = holders(held_texts(to_buffer(pl.Series(cores, dtype=pl.String))), texts)
+    held = held_texts(to_buffer(pl.Series(cores, dtype=pl.String)))
+    holding, owners = holders(held, senders.texts, rows)
     found = pl.DataFrame({"row": rows[holding], "skeleton": skeletons[holding], "core": owners})
-    held = found.group_by("skeleton", "core").agg(pl.col("row").min(), n=pl.len())
-    most = (
-        2 * held["n"].to_numpy() > np.bincount(skeletons, minlength=len(labels))[held["skeleton"].to_numpy()]
-    )
-    held = held.filter(most).drop("n")
-    held = held.with_columns(own=pl.Series(labels[held["skeleton"].to_numpy()], dtype=pl.Int64))
-    return [leading_words(core) for core in cores], held.sort("core", "own", "skeleton")
+    pairs = found.group_by("skeleton", "core").agg(pl.col("row").min(), n=pl.len())
+    n_prompts = np.bincount(skeletons, minlength=len(labels))
+    pairs = pairs.filter(2 * pairs["n"].to_numpy() > n_prompts[pairs["skeleton"].to_numpy()]).drop("n")
+    pairs = pairs.with_columns(own=pl.Series(labels[pairs["skeleton"].to_numpy()], dtype=pl.Int64))
+    return [leading_words(core) for core in cores], pairs.sort("core", "own", "skeleton")
 
 
 def _kept_text(text: str, kept: NDArray[np.bool_]) -> str:
@@ -147,6 +146,6 @@ def payload_places(core: list[int], skeletons: NDArray[np.int64], senders: Sende
     """
     rows = np.unique(senders.rows[senders.pairs_of(skeletons)])
     rows = evenly(rows, N_ALIGNED)
-    filled = [gaps(core, leading_words(senders.whole[int(row)])) > 0 for row in rows]
+    filled = [gaps(core, leading_words(senders.texts[int(row)])) > 0 for row in rows]
     most: NDArray[np.bool_] = 2 * np.array(filled, np.int64).sum(axis=0) > len(rows)
     return most

@@ -24,7 +24,7 @@ from clustering.cores import senders_of
 from clustering.density import ClusterSettings, cluster_graph
 from clustering.fragments import NEAR, attach_strays, join_fragments
 from clustering.nesting import join_nested
-from embedder import Views, lexical_vectors, to_buffer
+from embedder import TextBuffer, Views, lexical_vectors, to_buffer
 from index import KnnGraph, VectorIndex, build_index, knn_graph
 
 N_NEIGHBOURS = 15
@@ -32,6 +32,7 @@ RECALL = 0.9  # of the neighbours in a large graph: measured, families are the e
 DISTANCE_FLOOR = 0.02  # texts nearer than this are the same text: one word changed in a hundred
 MIN_SAMPLES = 5
 _PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a skeleton needs no such proof
+KeepIndex = Callable[[str, VectorIndex], None]
 VIEW_NAMES = ("skeleton", "whole", "single", "shared", "pool")
 
 
@@ -50,22 +51,22 @@ class ViewClusters:
 
     Attributes
     ----------
-    index : VectorIndex or None
-        The points' vectors under 0..m-1; None when there is no point.
     labels : (m,) int64
         Family of each point, -1 for noise.
     strengths : (m,) float32
     nearest : (m,) float32
         Distance to the nearest other point of the same family; infinite where none is among its neighbours.
     texts : (m,) String series
-        Distinct skeletons, or the prompts' ids.
+        Distinct skeletons; empty for whole texts.
+    rows : (m,) int64
+        Of the prompts that whole texts are; the first that carries each skeleton.
     """
 
-    index: VectorIndex | None
     labels: NDArray[np.int64]
     strengths: NDArray[np.float32]
     nearest: NDArray[np.float32]
     texts: pl.Series
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,17 +99,18 @@ class Families:
 
 
 def without_points(families: Families) -> Families:
-    """Families without their views' vectors and texts, which regrouping leaves as they were."""
+    """Families without their views' texts and rows, which regrouping leaves as they were."""
     skeleton, whole = (
-        replace(view, index=None, texts=view.texts.clear()) for view in (families.skeleton, families.whole)
+        replace(view, texts=view.texts.clear(), rows=view.rows[:0])
+        for view in (families.skeleton, families.whole)
     )
     return replace(families, skeleton=skeleton, whole=whole)
 
 
 def with_points(families: Families, points: Families) -> Families:
-    """The inverse: vectors and texts come from the families that were regrouped."""
+    """The inverse: texts and rows come from the families that were regrouped."""
     skeleton, whole = (
-        replace(view, index=known.index, texts=known.texts)
+        replace(view, texts=known.texts, rows=known.rows)
         for view, known in ((families.skeleton, points.skeleton), (families.whole, points.whole))
     )
     return replace(families, skeleton=skeleton, whole=whole)
@@ -116,10 +118,12 @@ def with_points(families: Families, points: Families) -> Families:
 
 def find_families(
     prompts: pl.DataFrame,
+    texts: TextBuffer,
     views: Views,
     embed_rows: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     *,
     settings: FamilySettings,
+    keep_index: KeepIndex = lambda view, index: None,
 ) -> Families:
     """Families of the prompts of a corpus.
 
@@ -127,22 +131,29 @@ def find_families(
     ----------
     prompts : DataFrame of n rows, sorted by prompt_id
         ``prompt_id`` and ``n_requests``.
-    views : Views of the same rows
+    texts : TextBuffer, views : Views
+        Of the same rows.
     embed_rows : function
         Unit vectors (m, d) of the whole texts of m rows; asked only for prompts without a skeleton family.
     settings : FamilySettings
+    keep_index : function
+        Given each view that has points, and the index of its points under 0..m-1, before that is let go.
     """
     weights = prompts["n_requests"].to_numpy().astype(np.int64)
     n = len(weights)
     labels, strengths, found = np.full(n, -1, np.int64), np.zeros(n, np.float32), np.zeros(n, np.uint8)
 
-    rows = np.flatnonzero((views.skeleton != "").to_numpy())
-    skeleton, place = _skeleton_clusters(views, rows, weights[rows], settings)
+    rows = np.flatnonzero(views.skeleton.lengths)
+    skeleton, place = _skeleton_clusters(
+        texts, views, (rows, weights[rows]), settings, lambda index: keep_index("skeleton", index)
+    )
     labels[rows], strengths[rows] = skeleton.labels[place], skeleton.strengths[place]
 
     rest = np.flatnonzero(labels < 0)
-    points = (embed_rows(rest), weights[rest], prompts["prompt_id"][rest])
-    whole, _ = _clusters(*points, settings, min_persistence=_PERSISTENCE)
+    points = (embed_rows(rest), weights[rest], rest)
+    whole, _ = _clusters(
+        *points, settings, lambda index: keep_index("whole", index), min_persistence=_PERSISTENCE
+    )
     placed = whole.labels >= 0
     labels[rest[placed]] = whole.labels[placed] + labels.max(initial=-1) + 1
     strengths[rest], found[rest] = whole.strengths, 1
@@ -152,7 +163,9 @@ def find_families(
     strengths[alone], found[alone] = 1.0, 2
 
     labels = _renumbered(labels)
-    view, medoids, ids = _described(prompts, views, labels, (strengths, found))
+    carried = np.full(n, -1, np.int64)
+    carried[rows] = place
+    view, medoids, ids = _described(prompts, (labels, strengths, found), carried, skeleton.texts)
     of_skeleton = np.full(len(skeleton.labels), -1, np.int64)
     of_skeleton[place] = np.where(found[rows] == 0, labels[rows], -1)
     return Families(
@@ -161,33 +174,40 @@ def find_families(
         view,
         medoids,
         ids,
-        ViewClusters(skeleton.index, of_skeleton, skeleton.strengths, skeleton.nearest, skeleton.texts),
-        ViewClusters(whole.index, labels[rest], strengths[rest], whole.nearest, whole.texts),
+        replace(skeleton, labels=of_skeleton),
+        replace(whole, labels=labels[rest], strengths=strengths[rest]),
     )
 
 
 def _skeleton_clusters(
-    views: Views, rows: NDArray[np.int64], weights: NDArray[np.int64], settings: FamilySettings
+    texts: TextBuffer,
+    views: Views,
+    prompts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    settings: FamilySettings,
+    keep_index: Callable[[VectorIndex], None],
 ) -> tuple[ViewClusters, NDArray[np.int64]]:
-    """Clusters of the distinct skeletons of the rows, and the place of each row among them."""
-    sent = pl.DataFrame({"skeleton": views.skeleton[rows], "weight": weights, "row": rows})
+    """Clusters of the distinct skeletons of weighted rows, and the place of each row among them."""
+    rows, weights = prompts
+    skeletons = views.skeleton.take(rows).to_series()
+    sent = pl.DataFrame({"skeleton": skeletons, "weight": weights, "row": rows})
     distinct = sent.group_by("skeleton").agg(pl.col("weight").sum(), pl.col("row").min()).sort("skeleton")
     numbered = distinct.select("skeleton", at=pl.int_range(pl.len()))
     place = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
-    clusters, graph = _clusters(vectors, distinct["weight"].to_numpy(), distinct["skeleton"], settings)
-    labels, strengths = _with_heavy(clusters, distinct["weight"].to_numpy(), settings.min_family)
+    heaviness = distinct["weight"].to_numpy()
+    clusters, graph = _clusters(vectors, heaviness, distinct["row"].to_numpy(), settings, keep_index)
+    labels, strengths = _with_heavy(clusters, heaviness, settings.min_family)
     ordinary = views.rule.ordinary_words
-    labels = join_fragments(labels, vectors, distinct, views.whole, ordinary=ordinary)
+    labels = join_fragments(labels, vectors, distinct, texts, ordinary=ordinary)
     labels, strengths = attach_strays((labels, strengths), graph, distinct, ordinary=ordinary)
-    skeletons = np.full(len(views.whole), -1, np.int64)
-    skeletons[rows] = place
-    senders = senders_of(views.whole, views.senders, skeletons, n_skeletons=len(distinct))
+    carried = np.full(len(texts), -1, np.int64)
+    carried[rows] = place
+    senders = senders_of(texts, views.senders, carried, n_skeletons=len(distinct))
     labels, strengths = join_nested(
         (labels, strengths), distinct, senders, min_family=settings.min_family, seed=settings.seed
     )
-    nearest = _nearest_of_same(graph, labels)
-    return ViewClusters(clusters.index, labels, strengths, nearest, clusters.texts), place
+    found = replace(clusters, labels=labels, strengths=strengths, nearest=_nearest_of_same(graph, labels))
+    return replace(found, texts=distinct["skeleton"]), place
 
 
 def _with_heavy(
@@ -207,8 +227,9 @@ def _with_heavy(
 def _clusters(
     vectors: NDArray[np.float32],
     weights: NDArray[np.int64],
-    texts: pl.Series,
+    rows: NDArray[np.int64],
     settings: FamilySettings,
+    keep_index: Callable[[VectorIndex], None],
     *,
     min_persistence: float = 0.0,
 ) -> tuple[ViewClusters, KnnGraph]:
@@ -216,11 +237,7 @@ def _clusters(
 
     A heavy point is dense all alone and would take in whatever stranger lies least far.
     """
-    seed, threads = settings.seed, settings.threads
-    index = None
-    if len(vectors):
-        index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads, recall_target=RECALL)
-    graph = knn_graph(vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads)
+    graph = _graph(vectors, settings, keep_index)
     apart = graph.distances > NEAR
     clustering = cluster_graph(
         np.where(apart, -1, graph.indices),
@@ -234,7 +251,20 @@ def _clusters(
         ),
     )
     nearest = _nearest_of_same(graph, clustering.labels)
-    return ViewClusters(index, clustering.labels, clustering.strengths, nearest, texts), graph
+    texts = pl.Series(dtype=pl.String)
+    return ViewClusters(clustering.labels, clustering.strengths, nearest, texts, rows), graph
+
+
+def _graph(
+    vectors: NDArray[np.float32], settings: FamilySettings, keep_index: Callable[[VectorIndex], None]
+) -> KnnGraph:
+    """The kNN graph; its index is let go, for what follows needs the memory."""
+    seed, threads = settings.seed, settings.threads
+    if len(vectors) == 0:
+        return knn_graph(vectors, N_NEIGHBOURS)
+    index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads, recall_target=RECALL)
+    keep_index(index)
+    return knn_graph(vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads)
 
 
 def _nearest_of_same(graph: KnnGraph, labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -257,26 +287,26 @@ def _renumbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _described(
     prompts: pl.DataFrame,
-    views: Views,
-    labels: NDArray[np.int64],
-    members: tuple[NDArray[np.float32], NDArray[np.uint8]],
+    members: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]],
+    carried: NDArray[np.int64],
+    skeletons: pl.Series,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], pl.Series]:
-    """View, medoid row and id of each family.
+    """View, medoid row and id of each family of prompts with labels, strengths and views.
 
     The medoid carries the commonest skeleton, and among those is the strongest, most frequent, first.
     """
-    strengths, found = members
+    rows = np.flatnonzero(members[0] >= 0)
+    label, strength, found = (values[rows] for values in members)
     frame = pl.DataFrame(
         {
-            "row": np.arange(len(labels)),
-            "label": labels,
-            "strength": strengths,
+            "row": rows,
+            "label": label,
+            "strength": strength,
             "found": found,
-            "weight": prompts["n_requests"],
-            "prompt_id": prompts["prompt_id"],
-            "skeleton": views.skeleton,
+            "weight": prompts["n_requests"].to_numpy()[rows],
+            "skeleton": carried[rows],
         }
-    ).filter(pl.col("label") >= 0)
+    )
     share = pl.when(pl.col("found") == 0).then(pl.col("weight").sum().over("label", "skeleton")).otherwise(0)
     frame = frame.with_columns(share=share, n=pl.len().over("label"))
     best = (
@@ -285,7 +315,7 @@ def _described(
             "skeleton",
             "strength",
             "weight",
-            "prompt_id",
+            "row",
             descending=[True, False, True, True, False],
         )
         .group_by("label", maintain_order=True)
@@ -293,8 +323,11 @@ def _described(
         .sort("label")
     )
     view = np.where((best["n"] == 1).to_numpy(), 2, best["found"].to_numpy()).astype(np.uint8)
-    contents = best.select(pl.when(pl.col("found") == 0).then("skeleton").otherwise("prompt_id"))
-    ids = pl.Series([_family_id(content) for content in contents.to_series()], dtype=pl.String)
+    contents = [
+        skeletons[skeleton] if found == 0 else prompts["prompt_id"][row]
+        for row, skeleton, found in best.select("row", "skeleton", "found").iter_rows()
+    ]
+    ids = pl.Series([_family_id(content) for content in contents], dtype=pl.String)
     return view, best["row"].to_numpy(), ids
 
 

@@ -273,7 +273,7 @@ def _regrouped(before: Observed, families: Families, came_from: NDArray[np.int64
     """What was observed, with new families after the old ones that stay; see ``with_sender_families``."""
     old = came_from[came_from >= 0].tolist()
     added = [
-        family_template(before.whole, np.flatnonzero(families.labels == row), int(families.medoids[row]))
+        family_template(before.texts, np.flatnonzero(families.labels == row), int(families.medoids[row]))
         for row in range(len(old), len(families.ids))
     ]
     stayed = (families.labels[before.templates[family].rows] == row for row, family in enumerate(old))

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.alignment import same_but_fillers
+from embedder import TextBuffer
 from index import KnnGraph, knn_graph
 
 NEAR = 0.6  # cosine distance; texts farther apart share too little to be of one family
@@ -22,7 +23,7 @@ def join_fragments(
     labels: NDArray[np.int64],
     vectors: NDArray[np.float32],
     distinct: pl.DataFrame,
-    whole: pl.Series,
+    texts: TextBuffer,
     *,
     ordinary: int,
 ) -> NDArray[np.int64]:
@@ -36,8 +37,8 @@ def join_fragments(
         Lexical vectors of the skeletons.
     distinct : DataFrame of m rows
         ``skeleton``, ``weight`` and ``row``, a prompt that carries it.
-    whole : (n,) String series
-        Whole texts of all prompts.
+    texts : n texts
+        Of all prompts.
     ordinary : int, words
         Length from which a span is no ordinary phrase.
 
@@ -50,14 +51,14 @@ def join_fragments(
     n_clusters = len(best)
     if n_clusters < 2:
         return labels
-    skeletons, texts = best["skeleton"].to_list(), whole[best["row"].to_numpy()].to_list()
+    skeletons, carriers = best["skeleton"].to_list(), texts.take(best["row"].to_numpy()).to_list()
     graph = knn_graph(vectors[best["at"].to_numpy()], min(_N_COMPARED, n_clusters - 1), seed=0, threads=1)
     root = np.arange(n_clusters)
     for i in range(n_clusters):
         for j, distance in zip(graph.indices[i], graph.distances[i], strict=True):
             if j < 0 or distance > NEAR or root[i] == root[j]:
                 continue
-            pairs = ((skeletons[i], skeletons[j]), (texts[i], texts[j]))
+            pairs = ((skeletons[i], skeletons[j]), (carriers[i], carriers[j]))
             if any(same_but_fillers(a, b, ordinary=ordinary) for a, b in pairs):
                 root[root == max(root[i], root[j])] = min(root[i], root[j])
     return np.where(labels >= 0, root[labels], -1)

@@ -1,9 +1,10 @@
 """What a stage made, on disk and back, bit for bit: dataclasses of arrays, frames, series and plain values.
 
 Contract: ``read_value`` gives what ``write_value`` was given. A folder holds ``value.json``, the shape of the
-value, and a file for each array (``.npy``), frame or series (Parquet) and index. Nothing is unpickled: only
-the dataclasses that the reader names come back, and only with their own fields. Whether the files are whole
-is for others to know (``clustering.checkpoints``).
+value, and a file for each array (``.npy``), frame or series (Arrow IPC). What is read is mapped from its
+file, not held: it takes memory only where and while it is looked at, and cannot be written to. Nothing is
+unpickled: only the dataclasses that the reader names come back, and only with their own fields. Whether the
+files are whole is for others to know (``clustering.checkpoints``).
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from clustering.durable import read_parquet, write_array, write_parquet
-from index import VectorIndex, load_index
+from clustering.durable import map_array, map_frame, write_array, write_frame
 
 SHAPE = "value.json"
 _PLAIN = (str, int, float, bool, type(None))
@@ -31,7 +31,7 @@ def write_value(value: object, folder: Path) -> None:
     ------
     TypeError
         Part of it is none of: dataclass, tuple, list, dict of str, frozenset of str, NumPy array, Polars
-        frame or series, ``VectorIndex``, str, int, float, bool, None.
+        frame or series, str, int, float, bool, None.
     """
     folder.mkdir(parents=True)
     shape = _written(value, folder, "value")
@@ -77,14 +77,11 @@ def _written(value: object, folder: Path, name: str) -> Any:
         write_array(value, folder / f"{name}.npy")
         return {"array": f"{name}.npy"}
     if isinstance(value, pl.DataFrame):
-        write_parquet(value, folder / f"{name}.parquet")
-        return {"frame": f"{name}.parquet"}
+        write_frame(value, folder / f"{name}.arrow")
+        return {"frame": f"{name}.arrow"}
     if isinstance(value, pl.Series):
-        write_parquet(value.rename("values").to_frame(), folder / f"{name}.parquet")
-        return {"series": f"{name}.parquet", "name": value.name}
-    if isinstance(value, VectorIndex):
-        value.save(folder / name)
-        return {"index": name}
+        write_frame(value.rename("values").to_frame(), folder / f"{name}.arrow")
+        return {"series": f"{name}.arrow", "name": value.name}
     raise TypeError(f"{name}: {type(value).__name__} cannot be kept")
 
 
@@ -103,11 +100,9 @@ def _read(shape: Any, folder: Path, records: dict[str, type]) -> Any:
                 raise TypeError(f"{folder}: holds a {name}, which is not expected there")
             return records[name](**{key: _read(part, folder, records) for key, part in parts.items()})
         case {"array": name}:
-            return np.load(folder / name, allow_pickle=False)
+            return map_array(folder / name)
         case {"frame": name}:
-            return read_parquet(folder / name).rechunk()
+            return map_frame(folder / name)
         case {"series": name, "name": said}:
-            return read_parquet(folder / name)["values"].rechunk().rename(said)
-        case {"index": name}:
-            return load_index(folder / name)
+            return map_frame(folder / name)["values"].rename(said)
     return shape

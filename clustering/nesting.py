@@ -159,7 +159,7 @@ def _measured(
     """
     kept, first, share = [], [], []
     for row in group["row"].to_list():
-        words = leading_words(pieces.senders.whole[row])
+        words = leading_words(pieces.senders.texts[row])
         added = gaps(pieces.cores[core], words)
         kept.append(bool(np.all(open_places[added >= SHINGLE_WORDS])))
         first.append(int(added[0]))
@@ -179,7 +179,7 @@ def _is_inner(
     """
     taken, rest = parts
     open_places = payload_places(pieces.cores[own], rest, pieces.senders)
-    added = gaps(pieces.cores[own], leading_words(pieces.senders.whole[row]))
+    added = gaps(pieces.cores[own], leading_words(pieces.senders.texts[row]))
     around = bool(np.all(open_places[added >= SHINGLE_WORDS]))
     return not around or not _alike(pieces, (rest, taken))
 
@@ -226,7 +226,7 @@ def _nested(pieces: _Pieces) -> set[tuple[int, int]]:
 def _around_payload(pieces: _Pieces, core: int, row: int) -> bool:
     """Whether a prompt adds to a core only where most of its cluster's prompts have payload."""
     open_places = payload_places(pieces.cores[core], pieces.skeletons[core], pieces.senders)
-    added = gaps(pieces.cores[core], leading_words(pieces.senders.whole[row]))
+    added = gaps(pieces.cores[core], leading_words(pieces.senders.texts[row]))
     return bool(np.all(open_places[added >= SHINGLE_WORDS]))
 
 

@@ -14,7 +14,7 @@ from clustering.families import VIEW_NAMES, Families
 from clustering.signals import Hops, Traffic, session_hops
 from clustering.signals.slots import Slots, slot_codes
 from clustering.templates import Template
-from embedder import Corpus, Views
+from embedder import Corpus, TextBuffer
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -27,8 +27,8 @@ class Observed:
     ----------
     traffic : Traffic
         Grouped by family.
-    whole : (n,) String series
-        Normalised text of each distinct prompt.
+    texts : n texts
+        Normalised, of the distinct prompts.
     families : Families
     templates : f templates
     n_requests : (n,) int64
@@ -42,7 +42,7 @@ class Observed:
     """
 
     traffic: Traffic
-    whole: pl.Series
+    texts: TextBuffer
     families: Families
     templates: Sequence[Template]
     n_requests: NDArray[np.int64]
@@ -82,13 +82,29 @@ class Observed:
         """Conversations that change hands."""
         return session_hops(self.traffic, self.asked, self.continues)
 
-    @cached_property
-    def payloads(self) -> pl.Series:
-        """What each prompt says beyond its family's skeleton, (n,); the whole text where there is none.
+    def payloads(self, rows: NDArray[np.int64]) -> pl.Series:
+        """What m prompts say beyond their families' skeletons, (m,); the whole text where there is none.
 
         Null where a member was not read for the template.
         """
-        filled = pl.DataFrame(
+        inside = self._in_template[rows]
+        filled = pl.DataFrame({"row": rows}).join(self._filled, on="row", how="left", maintain_order="left")
+        place = pl.Series(np.cumsum(~inside) - 1).zip_with(pl.Series(~inside), pl.Series([None]))
+        return filled["filled"].zip_with(
+            pl.Series(inside), self.texts.take(rows[~inside]).to_series().gather(place)
+        )
+
+    @cached_property
+    def says(self) -> NDArray[np.bool_]:
+        """Whether each prompt says something beyond its family's skeleton, as far as it was read, (n,)."""
+        said = ~self._in_template
+        said[self._filled.filter(pl.col("filled") != "")["row"].to_numpy()] = True
+        return said
+
+    @cached_property
+    def _filled(self) -> pl.DataFrame:
+        """``row`` and what fills the slots of its template, one after another, of the prompts read for it."""
+        return pl.DataFrame(
             [
                 (int(row), "\n".join(slot[place] for slot in template.fillers))
                 for template in self.templates
@@ -97,11 +113,11 @@ class Observed:
             schema={"row": pl.Int64, "filled": pl.String},
             orient="row",
         )
-        rows = pl.DataFrame({"row": np.arange(len(self.whole))}).join(
-            filled, on="row", how="left", maintain_order="left"
-        )
-        in_template = np.append(self.templated, False)[self.families.labels]  # label -1 takes the last
-        return rows["filled"].zip_with(pl.Series(in_template), self.whole)
+
+    @cached_property
+    def _in_template(self) -> NDArray[np.bool_]:
+        """Whether each prompt is of a family found by its skeleton, (n,); label -1 takes the last."""
+        return np.asarray(np.append(self.templated, False)[self.families.labels])
 
     def regrouped(self, families: Families, templates: Sequence[Template]) -> Observed:
         """The same log with other families."""
@@ -133,9 +149,7 @@ def traffic_of(corpus: Corpus, families: Families) -> Traffic:
     )
 
 
-def observe(
-    corpus: Corpus, views: Views, families: Families, *, templates: Sequence[Template], encode: Encode
-) -> Observed:
+def observe(corpus: Corpus, families: Families, *, templates: Sequence[Template], encode: Encode) -> Observed:
     """Gather the columns of a corpus that evidence needs."""
     requests = corpus.requests
     models = requests["model"].cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64).to_numpy() - 1
@@ -143,7 +157,7 @@ def observe(
     weights = corpus.prompts["n_requests"].to_numpy()
     return Observed(
         traffic_of(corpus, families),
-        views.whole,
+        corpus.texts,
         families,
         templates,
         weights,

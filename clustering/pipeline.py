@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from clustering.assign import save_assigner
+from clustering.assign import save_assigner, save_index
 from clustering.campaign_tables import account_scores, accounts_table, campaigns_table
 from clustering.checkpoints import Checkpoints
 from clustering.cosharing import cosharing_families
@@ -65,6 +65,7 @@ from embedder import (
     LogError,
     ShingleTable,
     SpanRule,
+    TextBuffer,
     VectorCache,
     Views,
     build_views,
@@ -231,9 +232,9 @@ class _Work:
             on_progress=lambda done, total: self.clock.count(done, total, unit="texts"),
         )
 
-    def embed_rows(self, views: Views) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
-        """A function from rows of the whole view to their unit vectors."""
-        return lambda rows: self.embed_texts(views.whole[rows].to_list())
+    def embed_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Unit vectors of the texts of prompts."""
+        return self.embed_texts(self.corpus.texts.take(rows).to_list())
 
 
 def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
@@ -248,7 +249,7 @@ def _make(task: _Task, folder: Path) -> None:
     """Everything that a complete run holds, into the working folder; the manifest last."""
     checkpoints = Checkpoints(folder, command=task.command, clock=task.clock)
     try:
-        corpus = checkpoints.stage("read logs", task.read, records=(Corpus, FileRecord))
+        corpus = checkpoints.stage("read logs", task.read, records=(Corpus, TextBuffer, FileRecord))
     except LogError:
         checkpoints.discard()
         raise
@@ -277,16 +278,14 @@ def _write_tables(work: _Work) -> None:
 
     def build() -> Views:
         work.write("rejected", corpus.rejected.cast(REJECTED))
-        return build_views(corpus.prompts, corpus.requests, min_texts=max(2, settings.min_family // 2))
+        return build_views(corpus.texts, corpus.requests, min_texts=max(2, settings.min_family // 2))
 
-    views = stage("views", build, records=(Views, ShingleTable, SpanRule))
-    embed_rows = work.embed_rows(views)
+    views = stage("views", build, records=(Views, TextBuffer, ShingleTable, SpanRule))
     families = stage("families", lambda: _families(work, views), records=(Families, ViewClusters))
     observed = observe(
         corpus,
-        views,
         families,
-        templates=templates_of(stage("templates", lambda: _templates(work, views, families))),
+        templates=templates_of(stage("templates", lambda: _templates(work, families))),
         encode=work.embed_texts,
     )
     reading = _Reading(observed)
@@ -297,10 +296,10 @@ def _write_tables(work: _Work) -> None:
     found = findings_of(
         stage("signals", kept(lambda: _weighed(work, reading, views)), records=KEPT_RECORDS), observed
     )
-    followed = kept(lambda: follow_pools(found, corpus.prompts, embed_rows, settings=settings))
+    followed = kept(lambda: follow_pools(found, corpus.prompts, work.embed_rows, settings=settings))
     found = findings_of(stage("campaigns", followed, records=KEPT_RECORDS), observed)
     stage("tables", lambda: _write_findings(work, views, found, wording=reading.of(found.observed)))
-    stage("map", lambda: _write_map(work, views, found.observed.families))
+    stage("map", lambda: _write_map(work, found.observed.families))
 
 
 @dataclass(eq=False)
@@ -325,16 +324,18 @@ def _families(work: _Work, views: Views) -> Families:
     corpus, settings = work.corpus, work.settings
     families = find_families(
         corpus.prompts,
+        corpus.texts,
         views,
-        work.embed_rows(views),
+        work.embed_rows,
         settings=FamilySettings(settings.min_family, settings.seed, settings.threads),
+        keep_index=partial(save_index, work.folder),
     )
     return with_shared(corpus, families, min_family=settings.min_family)
 
 
-def _templates(work: _Work, views: Views, families: Families) -> pl.DataFrame:
+def _templates(work: _Work, families: Families) -> pl.DataFrame:
     made = family_templates(
-        views.whole,
+        work.corpus.texts,
         families.labels,
         families.medoids,
         on_template=lambda n: work.clock.count(n, len(families.ids), unit="families"),
@@ -353,7 +354,7 @@ def with_shared(corpus: Corpus, families: Families, *, min_family: int) -> Famil
 def _weighed(work: _Work, reading: _Reading, views: Views) -> Findings:
     """Signals, scores and the first campaigns."""
     observed = reading.observed
-    akin = variants_of(views.whole[observed.families.medoids].to_list(), views.rule.ordinary_words)
+    akin = variants_of(observed.texts.take(observed.families.medoids).to_list(), views.rule.ordinary_words)
     evidence = weigh(observed, reading.of(observed).elicited.signal, akin=akin, seed=work.settings.seed)
     return first_findings(observed, evidence, work.task.registry, akin=akin)
 
@@ -376,9 +377,7 @@ def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Word
     work.write("accounts", accounts_table(ranked, assignments, account_scores(found.accounts, corpus)))
 
 
-def _write_map(work: _Work, views: Views, families: Families) -> None:
+def _write_map(work: _Work, families: Families) -> None:
     settings = work.settings
-    projection = project(
-        families.labels, work.embed_rows(views), seed=settings.seed, threads=settings.threads
-    )
+    projection = project(families.labels, work.embed_rows, seed=settings.seed, threads=settings.threads)
     work.write("map", map_table(work.corpus, families, projection))

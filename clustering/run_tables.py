@@ -132,7 +132,7 @@ def assignments_table(corpus: Corpus, families: Families) -> pl.DataFrame:
 def prompts_table(corpus: Corpus, views: Views, families: Families) -> pl.DataFrame:
     """One row per distinct prompt."""
     frame = corpus.prompts.select("prompt_id", "system_prompt", "prompt", "n_requests", "n_variants")
-    frame = frame.with_columns(skeleton=views.skeleton).hstack(_membership(families))
+    frame = frame.with_columns(skeleton=views.skeleton.to_series()).hstack(_membership(families))
     return frame.select(PROMPTS.names()).cast(PROMPTS)
 
 

@@ -73,7 +73,7 @@ def with_sender_families(
         medoids=np.append(at[kept], medoids),
         ids=pl.concat([families.ids[kept.tolist()], ids]),
         skeleton=replace(families.skeleton, labels=number[families.skeleton.labels]),
-        whole=_without(families.whole, number, prompts["prompt_id"][taken.tolist()]),
+        whole=_without(families.whole, number, taken),
     )
     return out, np.append(kept, -1 - np.arange(n_new))
 
@@ -89,9 +89,9 @@ def _strongest(members: NDArray[np.int64], strengths: NDArray[np.float32], promp
     return int(members[np.lexsort((members, -weights, -strengths[members]))[0]])
 
 
-def _without(whole: ViewClusters, number: NDArray[np.int64], taken: pl.Series) -> ViewClusters:
+def _without(whole: ViewClusters, number: NDArray[np.int64], taken: NDArray[np.int64]) -> ViewClusters:
     """The whole view under new numbers; a taken prompt is noise there."""
-    gone = whole.texts.is_in(taken.implode()).to_numpy()
+    gone = np.isin(whole.rows, taken)
     return replace(whole, labels=np.where(gone, -1, number[whole.labels]))
 
 

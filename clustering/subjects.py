@@ -41,7 +41,7 @@ def sample_subjects(observed: Observed, *, seed: int) -> Subjects:
     traffic = observed.traffic
     in_template = np.append(observed.templated, False)[traffic.groups]  # -1, no family, takes the last
     people = sample_people(traffic, np.flatnonzero(~in_template), seed=seed)
-    said = (observed.payloads.fill_null("") != "").to_numpy()
+    said = observed.says
     rows = [people]
     for _, members in traffic.each_group():
         if len(np.unique(traffic.principals[members])) >= FEWEST:
@@ -58,11 +58,10 @@ def payload_vectors(
     observed: Observed, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Vectors of what the requests' payloads say, (v, d) unit rows, and the row of each prompt's or -1."""
-    texts = observed.payloads
     wanted = np.unique(observed.traffic.prompts[rows])
-    wanted = wanted[(texts[wanted].fill_null("") != "").to_numpy()]
-    vectors = observed.encode(texts[wanted].to_list())
+    wanted = wanted[observed.says[wanted]]
+    vectors = observed.encode(observed.payloads(wanted).to_list())
     known = np.flatnonzero(np.einsum("ij,ij->i", vectors, vectors) > 0)
-    vector_of = np.full(len(texts), -1, np.int64)
+    vector_of = np.full(len(observed.texts), -1, np.int64)
     vector_of[wanted[known]] = known
     return vectors, vector_of

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from clustering.alignment import MOST_WORDS, common_blocks, leading_words
 from clustering.evenly import evenly
-from embedder import words_of
+from embedder import TextBuffer, words_of
 
 N_ALIGNED = 64  # members that decide which words are fixed
 N_FILLED = 2_000  # members whose fillers are read
@@ -77,13 +77,13 @@ def templates_of(frame: pl.DataFrame) -> list[Template]:
     ]
 
 
-def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> Template:
+def family_template(texts: TextBuffer, rows: NDArray[np.int64], medoid: int) -> Template:
     """Template and fillers of one family.
 
     Parameters
     ----------
-    texts : (n,) String series
-        Whole texts of all distinct prompts.
+    texts : n texts
+        Of all distinct prompts.
     rows : (m,) int64, ascending
         The family's members.
     medoid : int
@@ -111,7 +111,7 @@ def family_template(texts: pl.Series, rows: NDArray[np.int64], medoid: int) -> T
 
 
 def family_templates(
-    texts: pl.Series,
+    texts: TextBuffer,
     labels: NDArray[np.int64],
     medoids: NDArray[np.int64],
     *,
@@ -121,7 +121,7 @@ def family_templates(
 
     Parameters
     ----------
-    texts : (n,) String series
+    texts : n texts
     labels : (n,) int64
         Family of each text; -1 for none.
     medoids : (f,) int64

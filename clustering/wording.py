@@ -62,19 +62,19 @@ def read_wording(observed: Observed, examples: Examples) -> Wording:
     payloads = [_offered(observed, family) for family in range(observed.n_families)]
     texts = cover.family_texts(
         [template.text for template in observed.templates],
-        observed.whole[observed.families.medoids].to_list(),
+        observed.texts.take(observed.families.medoids).to_list(),
         payloads,
     )
     vectors = cover.encode_families(texts, encode)
     space = examples.elicitations
     outside = np.flatnonzero(observed.families.labels < 0)
-    ordinary = observed.whole[evenly(outside, cover.N_ORDINARY)].to_list()
+    ordinary = observed.texts.take(evenly(outside, cover.N_ORDINARY)).to_list()
     return Wording(
         vectors,
         cover.elicitation(vectors, space, cover.ordinary_prompts(ordinary, space, encode)),
         cover.profile_families(vectors, examples.capabilities),
         np.array([_median_bytes(said) for said in payloads]),
-        encode(observed.whole[evenly(outside, cover.N_BACKGROUND)].to_list()),
+        encode(observed.texts.take(evenly(outside, cover.N_BACKGROUND)).to_list()),
     )
 
 
@@ -132,7 +132,7 @@ def coverage_columns(
 def _offered(observed: Observed, family: int) -> list[str]:
     """What some of a family's prompts say beyond its fixed text."""
     rows = observed.templates[family].rows if observed.templated[family] else observed.members(family)
-    texts = observed.payloads[evenly(rows, _N_PAYLOADS)]
+    texts = observed.payloads(evenly(rows, _N_PAYLOADS))
     return [text for text in texts.fill_null("").to_list() if text]
 
 

@@ -95,7 +95,9 @@ def _support(data, offsets, tables, longest, held, labels):  # type: ignore[no-u
     return support
 
 
-def common_words(held: HeldTexts, texts: TextBuffer, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+def common_words(
+    held: HeldTexts, texts: TextBuffer, rows: NDArray[np.int64], labels: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """Words of each held text inside shingles that most texts of its label hold.
 
     Parameters
@@ -103,21 +105,19 @@ def common_words(held: HeldTexts, texts: TextBuffer, labels: NDArray[np.int64]) 
     held : HeldTexts
         Text i stands for label i.
     texts : TextBuffer
-    labels : (n,) int64
-        Of the texts; -1 for none.
+    rows : (m,) int64
+        The texts that count.
+    labels : (m,) int64
+        Of these; -1 for none.
 
     Returns
     -------
     (w,) bool
     """
-    support = _support(
-        texts.data,
-        texts.offsets,
-        code_point_tables(),
-        texts.longest,
-        (held.hashes, held.places, held.owners, len(held.words)),
-        labels,
-    )
+    known, tables = (held.hashes, held.places, held.owners, len(held.words)), code_point_tables()
+    support = np.zeros(len(held.words), np.int64)
+    for places, part in texts.blocks(rows):
+        support += _support(part.data, part.offsets, tables, part.longest, known, labels[places])
     total = np.bincount(labels[labels >= 0], minlength=len(held.ends) - 1)
     common = np.zeros(len(held.words), np.bool_)
     most = 2 * support[held.places] > total[held.owners]
@@ -187,22 +187,24 @@ def _longest_gap(seen, t, bounds, halves):  # type: ignore[no-untyped-def]
     return longest
 
 
-def holders(held: HeldTexts, texts: TextBuffer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which texts hold which of the held texts, all but runs shorter than a shingle.
+def holders(
+    held: HeldTexts, texts: TextBuffer, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of some texts hold which of the held texts, all but runs shorter than a shingle.
 
     At least half of the held text's shingles are there, and the missing ones leave no run of words uncovered
     that is as long as a shingle. The order of the pieces is not looked at.
 
     Returns
     -------
-    rows, owners : (k,) int64
-        Pairs (text, held text); by text, then in the order of the first shingle they share.
+    holding, owners : (k,) int64
+        Pairs (place in `rows`, held text); by place, then in the order of the first shingle they share.
     """
-    return _holders(  # type: ignore[no-any-return]
-        texts.data,
-        texts.offsets,
-        code_point_tables(),
-        texts.longest,
-        (held.hashes, held.places, held.owners, held.ends, held.halves),
-        np.bincount(held.owners, minlength=len(held.ends) - 1),
-    )
+    known = (held.hashes, held.places, held.owners, held.ends, held.halves)
+    n_shingles, tables = np.bincount(held.owners, minlength=len(held.ends) - 1), code_point_tables()
+    holding, owners = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for places, part in texts.blocks(rows):
+        found, whose = _holders(part.data, part.offsets, tables, part.longest, known, n_shingles)
+        holding.append(found + places.start)
+        owners.append(whose)
+    return np.concatenate(holding), np.concatenate(owners)

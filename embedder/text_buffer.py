@@ -97,7 +97,7 @@ def concatenated(parts: Sequence[TextBuffer]) -> TextBuffer:
 
 
 def _parts(ends: NDArray[np.int64], before: int) -> Iterator[slice]:
-    """Cut n texts, which end at the bytes `ends`, so that no part but a single text is over the block size."""
+    """Cut n texts, which end at the bytes `ends`, into parts of the block size or one text."""
     start = 0
     while start < len(ends):
         stop = max(start + 1, int(np.searchsorted(ends, before + _BLOCK_BYTES, side="right")))

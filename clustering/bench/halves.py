@@ -67,11 +67,12 @@ def count_halves(finished: Finished) -> pl.DataFrame:
         settings = RunSettings(threads=finished.threads)
         found = run(log_a, Path(scratch) / "run", settings=settings)
         corpus, encode = build_corpus([log_b]), _encoder()
-        views = build_views(corpus.prompts, corpus.requests, min_texts=max(2, settings.min_family // 2))
+        views = build_views(corpus.texts, corpus.requests, min_texts=max(2, settings.min_family // 2))
         own = find_families(
             corpus.prompts,
+            corpus.texts,
             views,
-            lambda rows: encode(views.whole[rows].to_list()),
+            lambda rows: encode(corpus.texts.take(rows).to_list()),
             settings=FamilySettings(settings.min_family, settings.seed, settings.threads),
         )
         own = with_shared(corpus, own, min_family=settings.min_family)
@@ -152,9 +153,9 @@ def _weighed(
     finished: Finished, corpus: Corpus, views: Views, *, families: Families, encode: Encode
 ) -> pl.DataFrame:
     """The pieces of a corpus in some families, with each family's rank and q."""
-    templates = family_templates(views.whole, families.labels, families.medoids)
-    observed = observe(corpus, views, families, templates=templates, encode=encode)
-    akin = variants_of(views.whole[families.medoids].to_list(), views.rule.ordinary_words)
+    templates = family_templates(corpus.texts, families.labels, families.medoids)
+    observed = observe(corpus, families, templates=templates, encode=encode)
+    akin = variants_of(corpus.texts.take(families.medoids).to_list(), views.rule.ordinary_words)
     evidence = weigh(
         observed, read_wording(observed, read_examples(encode)).elicited.signal, akin=akin, seed=0
     )

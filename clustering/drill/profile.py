@@ -60,7 +60,7 @@ def log_profile(corpus: Corpus) -> LogProfile:
     columns = ("timestamp", "model", "output_tokens", "session_id")
     filled = {name: 1.0 - requests[name].null_count() / n for name in columns}
     filled["org_id"] = float(organised.gather(requests["principal_row"]).sum()) / n
-    filled["system_prompt"] = float((corpus.prompts["system_text"] != "").any())
+    filled["system_prompt"] = float((corpus.prompts["system_prompt"].is_not_null()).any())
     filled["messages"] = float(requests["asked"].is_not_null().any())
     models, new_model, released = _models(requests)
     times, tokens = requests["timestamp"].drop_nulls(), requests["output_tokens"].drop_nulls().to_numpy()
