@@ -48,16 +48,18 @@ def distinct_texts(asked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     Returns
     -------
     raw : pl.DataFrame
-        A row per distinct pair, in no order: ``KEY``, ``system_prompt``, ``prompt``, ``n_asked`` (UInt32).
+        A row per distinct pair, in no order: ``KEY``, ``system_prompt``, ``prompt``, ``n_asked`` (UInt32) and
+        ``whole``, what is compared, null where it is the prompt itself.
     keys : pl.DataFrame
         (n,) ``KEY`` of each request.
     """
     same = asked.with_row_index("i").group_by("system_prompt", "prompt").agg("i", n_asked=pl.len())
-    found = np.concatenate([_keys(part) for part in same.iter_slices(_SLICE_ROWS)])
+    made = [_compared(part) for part in same.iter_slices(_SLICE_ROWS)]
+    found, whole = np.concatenate([keys for keys, _ in made]), pl.concat([texts for _, texts in made])
     keys = np.empty((asked.height, 2), np.uint64)
     keys[same["i"].explode().to_numpy()] = np.repeat(found, same["n_asked"].to_numpy(), axis=0)
     raw, of_rows = (pl.DataFrame(dict(zip(KEY, part.T.copy(), strict=True))) for part in (found, keys))
-    return raw.hstack(same.select("system_prompt", "prompt", "n_asked")), of_rows
+    return raw.hstack(same.select("system_prompt", "prompt", "n_asked")).with_columns(whole), of_rows
 
 
 def collapse(raw: pl.DataFrame) -> tuple[pl.DataFrame, TextBuffer]:
@@ -81,15 +83,17 @@ def collapse(raw: pl.DataFrame) -> tuple[pl.DataFrame, TextBuffer]:
     )
     repeated = raw.select(pl.struct(KEY).rle_id().alias("i")).select(pl.len().over("i") > 1)["len"]
     prompts = pl.concat([raw.filter(~repeated), _most_frequent(raw.filter(repeated))]).sort(KEY)
+    whole = prompts.select(pl.coalesce("whole", "prompt"))["whole"].rechunk()
     systems = pl.when(~is_blank(pl.col("system_prompt"))).then("system_prompt").alias("system_prompt")
     prompts = prompts.with_columns(systems, pl.Series("prompt_id", prompt_ids(prompts)))
-    whole = [_whole(part) for part in prompts.iter_slices(_SLICE_ROWS)]
-    return prompts.select(PROMPTS.names()), to_buffer(pl.concat(whole).rechunk())
+    return prompts.select(PROMPTS.names()), to_buffer(whole)
 
 
 def _most_frequent(raw: pl.DataFrame) -> pl.DataFrame:
     """One row for the rows of a key: its most frequent original."""
-    originals = raw.group_by(*KEY, "system_prompt", "prompt").agg(pl.col("n_asked", "n_requests").sum())
+    originals = raw.group_by(*KEY, "system_prompt", "prompt").agg(
+        pl.col("n_asked", "n_requests").sum(), pl.col("whole").first()
+    )
     totals = originals.group_by(KEY).agg(pl.col("n_requests").sum(), n_variants=pl.len().cast(pl.Int64))
     first = originals.sort(
         *KEY, "n_asked", "prompt", "system_prompt", descending=[False, False, True, False, False]
@@ -110,18 +114,16 @@ def prompt_ids(keys: pl.DataFrame) -> pl.Series:
     return pl.Series("prompt_id", pa.LargeStringArray.from_buffers(len(halves), *buffers), dtype=pl.String)
 
 
-def _keys(raw: pl.DataFrame) -> NDArray[np.uint64]:
-    """Both halves of the ``prompt_id`` of raw texts, (n, 2)."""
+def _compared(raw: pl.DataFrame) -> tuple[NDArray[np.uint64], pl.Series]:
+    """Both halves of the ``prompt_id`` of raw texts, (n, 2), and ``whole`` of ``distinct_texts``."""
     system, text = _normal_forms(raw)
+    whole = whole_texts(system, text)
     both = pl.select(pl.concat_str(system, text, separator="\x1e")).to_series()
     texts = to_buffer(both)
     held, ends = texts.data.data, texts.offsets.tolist()
     digests = b"".join(blake2b(held[start:end], digest_size=16).digest() for start, end in pairwise(ends))
-    return np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
-
-
-def _whole(raw: pl.DataFrame) -> pl.Series:
-    return whole_texts(*_normal_forms(raw))
+    keys = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+    return keys, whole.set(whole == raw["prompt"], None)
 
 
 def _normal_forms(raw: pl.DataFrame) -> tuple[pl.Series, pl.Series]:

@@ -19,10 +19,10 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -74,8 +74,6 @@ class Corpus:
         Requests without an identifier, and those whose identifier another request has too.
     files
         The files read, sorted by path.
-    home
-        The folder whose files the tables map, which goes with the corpus.
     """
 
     prompts: pl.DataFrame
@@ -90,7 +88,8 @@ class Corpus:
     n_made_ids: int
     n_renamed_ids: int
     files: tuple[FileRecord, ...]
-    home: Path | None = field(default=None, repr=False)
+    # Where files of its own are, which go with it. No field: a changed copy has none.
+    _home: ClassVar[Path | None] = None
 
     def save(self, folder: Path) -> None:
         """Put the tables into a folder, for ``load_corpus``.
@@ -99,8 +98,8 @@ class Corpus:
         and after it. Of a corpus without, or whose files have moved already, they are written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        if self.home is not None and (self.home / _SAID).exists():
-            for path in sorted(self.home.iterdir()):
+        if self._home is not None and (self._home / _SAID).exists():
+            for path in sorted(self._home.iterdir()):
                 shutil.move(path, folder / path.name)
             return
         for name in TABLES:
@@ -182,14 +181,15 @@ def build_corpus(
     try:
         work = home / "work"
         work.mkdir()
-        intake = Intake(work, most_bytes=max(1, memory // _COPIES))
-        told = read_in(paths, intake, wanted, columns=columns, on_batch=on_batch)
+        with Intake(work, most_bytes=max(1, memory // _COPIES)) as intake:
+            told = read_in(paths, intake, wanted, columns=columns, on_batch=on_batch)
         _describe(home, told.files, assemble(intake, told, home, on_part=on_part))
         shutil.rmtree(work)
-        corpus = replace(load_corpus(home), home=home)
+        corpus = load_corpus(home)
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
+    object.__setattr__(corpus, "_home", home)
     weakref.finalize(corpus, shutil.rmtree, home, ignore_errors=True)
     return corpus
 

@@ -7,10 +7,11 @@ accounts, organisations and models.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import numpy as np
 import polars as pl
@@ -53,6 +54,8 @@ class Wanted:
 class Intake:
     """Requests on their way into partitions of ``prompt_id``: raw texts once a run, and who asks them.
 
+    A thread of its own writes one run while the next is read; leaving the context ends it.
+
     Parameters
     ----------
     folder
@@ -69,6 +72,14 @@ class Intake:
         self.n_requests = self.n_missing_ids = 0
         self._most_bytes, self._held = most_bytes, 0
         self._waiting: list[pl.DataFrame] = []
+        self._writer = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.shutdown(cancel_futures=True)
 
     def add(self, accepted: pl.DataFrame) -> None:
         """Take requests, columns ``CANONICAL``."""
@@ -78,14 +89,23 @@ class Intake:
             self._waiting.append(piece.with_columns(texts))
             self._held += int(self._waiting[-1].estimated_size())
             if self._held > self._most_bytes:
-                self.flush()
+                self._write_waiting()
 
-    def flush(self) -> None:
-        """Write what waits."""
-        if not self._waiting:
-            return
-        rows = pl.concat(self._waiting)
-        self._waiting, self._held = [], 0
+    def close(self) -> None:
+        """Write what waits, to the end."""
+        self._write_waiting()
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        """Write what waits while the next batches are read; one run at a time."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+        if self._waiting:
+            self._writing = self._writer.submit(self._write, pl.concat(self._waiting))
+            self._waiting, self._held = [], 0
+
+    def _write(self, rows: pl.DataFrame) -> None:
         raw, keys = distinct_texts(rows)
         self.texts.add(raw)
         rows = rows.drop("system_prompt", "prompt")
@@ -138,7 +158,7 @@ def read_in(
             intake.add(_private(kept, redact=wanted.redact, account_key=wanted.account_key))
         if on_batch is not None:
             on_batch(here, batch.bytes_read)
-    intake.flush()
+    intake.close()
     files = tuple(FileRecord(path, *count) for path, count in sorted(counts.items()))
     bad = pl.concat(rejected).sort("file", "row").rechunk()
     _refuse_bad_logs(files, bad, max_rejected_share=wanted.max_rejected_share, n_outside=n_outside)

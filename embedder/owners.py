@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import polars as pl
 
 from embedder.column_files import own_memory
@@ -61,18 +63,31 @@ class Owners:
         return accounts, owners, models
 
     def rows(self, requests: pl.DataFrame) -> pl.DataFrame:
-        """``account_row``, ``principal_row`` and ``model_row`` (UInt32) instead of the names, order kept."""
-        by_account = self._accounts.sorted().alias("account_id").to_frame().with_row_index("account_row")
-        lone = self._lone.sorted().alias("account_id").to_frame().with_row_index("lone_row")
-        orgs = self._orgs.sorted().alias("org_id").to_frame().with_row_index("org_row", offset=lone.height)
-        models = self._models.sorted().alias("model").to_frame().with_row_index("model_row")
-        for name, table in (
-            ("account_id", by_account),
-            ("account_id", lone),
-            ("org_id", orgs),
-            ("model", models),
-        ):
-            requests = requests.join(table, on=name, how="left", maintain_order="left")
-        return requests.with_columns(principal_row=pl.coalesce("org_row", "lone_row")).drop(
-            "account_id", "org_id", "model", "org_row", "lone_row"
+        """``account_row``, ``principal_row`` and ``model_row`` (UInt32) instead of the names, order kept.
+
+        All requests have been added before.
+        """
+        for name, numbered in self._numbered.items():
+            requests = requests.join(numbered, on=name, how="left", maintain_order="left")
+        principal_row = pl.coalesce("org_row", "lone_row")
+        gone = (*self._numbered, "org_row", "lone_row")
+        return requests.with_columns(principal_row=principal_row).drop(gone)
+
+    @cached_property
+    def _numbered(self) -> dict[str, pl.DataFrame]:
+        accounts, lone, orgs, models = (
+            names.sorted().alias(name).to_frame()
+            for name, names in (
+                ("account_id", self._accounts),
+                ("account_id", self._lone),
+                ("org_id", self._orgs),
+                ("model", self._models),
+            )
         )
+        return {
+            "account_id": accounts.with_row_index("account_row").join(
+                lone.with_row_index("lone_row"), on="account_id", how="left"
+            ),
+            "org_id": orgs.with_row_index("org_row", offset=lone.height),
+            "model": models.with_row_index("model_row"),
+        }

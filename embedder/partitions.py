@@ -71,13 +71,13 @@ class Partitions:
         return [*parts, range(start, N_PARTITIONS)]
 
     def read(self, part: range) -> pl.DataFrame:
-        """Rows of some partitions, partition by partition, of a partition in the order of writing."""
+        """Rows of some partitions, in the order in which they were written, whichever is theirs."""
         batches = []
-        for number in part:
-            for path, places in self._runs:
-                if places[number] >= 0:
-                    with pa.memory_map(str(path)) as source:
-                        batches.append(pa.ipc.open_file(source).get_batch(int(places[number])))
+        for path, places in self._runs:
+            with pa.memory_map(str(path)) as source:
+                run = pa.ipc.open_file(source)
+                here = places[part.start : part.stop]
+                batches += [run.get_batch(int(place)) for place in here[here >= 0]]
         frame = pl.from_arrow(pa.Table.from_batches(batches))
         assert isinstance(frame, pl.DataFrame)
         return frame
