@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from embedder.account_keys import load_account_key
 from embedder.containment import HeldTexts, common_words, held_texts, holders
-from embedder.corpus import Corpus, FileRecord, build_corpus, within_period
+from embedder.corpus import Corpus, build_corpus, load_corpus
 from embedder.encoders import Encoder, load_encoder
+from embedder.intake import FileRecord, within_period
 from embedder.lexical import lexical_vectors
 from embedder.normalise import normalise
 from embedder.reading import LogBatch, LogError, read_logs
@@ -45,6 +46,7 @@ __all__ = [
     "holders",
     "lexical_vectors",
     "load_account_key",
+    "load_corpus",
     "load_encoder",
     "normalise",
     "read_logs",

@@ -5,43 +5,36 @@ Contract
 - No usable request is thrown away: requests that ask the same thing share a prompt row and keep their own
   account and time. Rows that cannot be used are listed with file, number and reason.
 - The same rows in any order, split over any files, in any format give byte-identical tables (``files`` and
-  ``rejected`` apart, which speak of the files).
-- Cost grows linearly with the rows. Memory holds the distinct texts, about 100 bytes a request, and one
-  batch.
-- What is to stay private is replaced batch by batch, before anything is compared or kept.
+  ``rejected`` apart, which speak of the files), whatever ``memory`` allows.
+- Cost grows linearly with the rows. The rows pass through files, sorted into partitions of ``prompt_id``, and
+  the tables are mapped files. Memory holds what ``memory`` allows, eight bytes a request, and the names of
+  accounts, organisations and models.
+- What is to stay private is replaced batch by batch, before anything is compared, kept or written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, ClassVar
 
-import numpy as np
 import polars as pl
 
-from embedder.account_keys import with_keyed_ids
-from embedder.collapse import KEY, DistinctTexts, collapse, with_keys
-from embedder.reading import REJECTED, LogBatch, LogError, find_sources, read_logs
-from embedder.redaction import redacted
-from embedder.requests import account_tables, identify
+from embedder.assembly import TABLES, assemble
+from embedder.column_files import TextFiles, mapped_frame, mapped_texts, write_frame
+from embedder.intake import FileRecord, Intake, Wanted, read_in
 from embedder.text_buffer import TextBuffer
 
-_SHOWN_REASONS = 3
-# Bad records that are kept in any case; beyond them a log that is too bad so far is not read to its end.
-_MANY_REJECTED = 1_000_000
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """A log file that was read: path, size in bytes, records read (good and bad), records rejected."""
-
-    path: str
-    size: int
-    n_rows: int
-    n_rejected: int
+_SAID = "corpus.json"
+_COUNTS = ("n_rows_read", "n_outside", "n_made_ids", "n_renamed_ids")
+# Copies, in one form or another, of the rows that are worked on at a time.
+_COPIES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +53,16 @@ class Corpus:
     requests
         A row per request, sorted by prompt_row, timestamp (nulls last), account_row, request_id:
         ``request_id`` (distinct), ``prompt_row``, ``account_row``, ``principal_row`` (UInt32, positions in
-        the other tables), ``timestamp`` (UTC microseconds or null), ``model``, ``output_tokens`` (Int64),
-        ``session_id`` (null where unknown); ``asked`` and ``continues`` (UInt64), hashes of the conversation
-        that it asks and of the one that it goes on with, null where it holds little text or the log has no
-        messages: see ``embedder.reading.conversations``.
+        the other tables), ``timestamp`` (UTC microseconds or null), ``model_row`` (UInt32), ``output_tokens``
+        (Int64), ``session_id`` (null where unknown); ``asked`` and ``continues`` (UInt64), hashes of the
+        conversation that it asks and of the one that it goes on with, null where it holds little text or the
+        log has no messages: see ``embedder.reading.conversations``.
     accounts
         ``account_id``, sorted.
     principals
         ``principal_id``, sorted: ``org:…`` where a request names an organisation, else ``account:…``.
+    models
+        ``model``, sorted.
     rejected
         ``file``, ``row`` (from 1), ``reason``, sorted.
     n_rows_read
@@ -86,12 +81,34 @@ class Corpus:
     requests: pl.DataFrame
     accounts: pl.DataFrame
     principals: pl.DataFrame
+    models: pl.DataFrame
     rejected: pl.DataFrame
     n_rows_read: int
     n_outside: int
     n_made_ids: int
     n_renamed_ids: int
     files: tuple[FileRecord, ...]
+    # Where files of its own are, which go with it. No field: a changed copy has none.
+    _home: ClassVar[Path | None] = None
+
+    def save(self, folder: Path) -> None:
+        """Put the tables into a folder, for ``load_corpus``.
+
+        Files of this corpus' own move there, by renaming on the same file system; the tables stay valid, here
+        and after it. Of a corpus without, or whose files have moved already, they are written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._home is not None and (self._home / _SAID).exists():
+            for path in sorted(self._home.iterdir()):
+                shutil.move(path, folder / path.name)
+            return
+        for name in TABLES:
+            write_frame(folder / f"{name}.arrow", getattr(self, name))
+        texts = TextFiles(folder, "texts")
+        for _, part in self.texts.parts():
+            texts.append(part)
+        texts.close()
+        _describe(folder, self.files, {name: getattr(self, name) for name in _COUNTS})
 
 
 def build_corpus(
@@ -103,7 +120,10 @@ def build_corpus(
     until: datetime | None = None,
     redact: bool = False,
     account_key: bytes | None = None,
+    folder: Path | None = None,
+    memory: int = 1 << 30,
     on_batch: Callable[[int, int], None] | None = None,
+    on_part: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """Read logs and collapse their requests onto distinct prompts.
 
@@ -124,9 +144,17 @@ def build_corpus(
     account_key
         Hash accounts, organisations and sessions with this key, of 1 to 64 bytes; see
         ``embedder.account_keys``. ``request_id`` stays, to join results back to the logs.
+    folder
+        Where a folder of files is made, about as large as the logs without compression, and twice that for a
+        while; the system's place for temporary files by default. It goes with the corpus, and with an error.
+    memory
+        Bytes that the work may take, beside eight a request and the names of accounts, organisations and
+        models; the result does not depend on it.
     on_batch
         Called after each batch with its records and the bytes of the file they took; the bytes sum to the
         files' sizes.
+    on_part
+        Called while the tables are put together, after the last batch: the parts done, and all.
 
     Returns
     -------
@@ -138,135 +166,54 @@ def build_corpus(
     LogError
         The log cannot be used: see ``read_logs``; also too many bad records, or no good one.
     ValueError
-        ``max_rejected_share`` outside [0, 1].
+        ``max_rejected_share`` outside [0, 1], or no memory.
+    OSError
+        No room for the files.
     """
     if not 0 <= max_rejected_share <= 1:
         raise ValueError(f"max_rejected_share: {max_rejected_share} is no share; give a number from 0 to 1")
-    texts = DistinctTexts()
-    parts: list[pl.DataFrame] = []
-    rejected: list[pl.DataFrame] = [REJECTED.to_frame()]
-    n_read = n_bad = n_outside = 0
-    counts = {source.path: (source.size, 0, 0) for source in find_sources(paths)}
-    for batch in _batches(paths, columns, redact=redact):
-        size, n_rows, n_rejected = counts[batch.file]
-        here = batch.accepted.height + batch.rejected.height
-        counts[batch.file] = (size, n_rows + here, n_rejected + batch.rejected.height)
-        rejected.append(batch.rejected)
-        n_read, n_bad = n_read + here, n_bad + batch.rejected.height
-        if n_bad > max(_MANY_REJECTED, max_rejected_share * n_read):
-            _refuse_bad_rows(pl.concat(rejected), n_read, max_rejected_share, so_far=" so far")
-        kept = within_period(batch.accepted, since, until)
-        n_outside += batch.accepted.height - kept.height
-        if kept.height:
-            keyed = with_keys(_private(kept, redact=redact, account_key=account_key))
-            texts.add(keyed)
-            parts.append(keyed.drop("system_prompt", "prompt"))
-        if on_batch is not None:
-            on_batch(here, batch.bytes_read)
-    files = tuple(FileRecord(path, *count) for path, count in sorted(counts.items()))
-    bad = pl.concat(rejected).sort("file", "row")
-    _refuse_bad_logs(files, bad, max_rejected_share=max_rejected_share, n_outside=n_outside)
-    return _assemble(texts, parts, rejected=bad, files=files, n_outside=n_outside)
-
-
-def _assemble(
-    texts: DistinctTexts,
-    parts: list[pl.DataFrame],
-    *,
-    rejected: pl.DataFrame,
-    files: tuple[FileRecord, ...],
-    n_outside: int,
-) -> Corpus:
-    requests = pl.concat(parts)
-    parts.clear()
-    # Only the columns at hand are joined: a second copy of all the requests is what memory would run out for.
-    raw = texts.collect()
-    keys = raw.select(KEY).with_row_index("raw_row")
-    raw_rows = (
-        requests.select(KEY).join(keys, on=KEY, how="left", maintain_order="left")["raw_row"].to_numpy()
-    )
-    prompts, whole, prompt_rows = collapse(raw, np.bincount(raw_rows, minlength=raw.height))
-    requests = requests.drop(KEY).with_columns(pl.Series("prompt_row", prompt_rows[raw_rows]))
-    accounts, principals, rows = account_tables(requests.select("account_id", "org_id"))
-    requests = requests.drop("account_id", "org_id").with_columns(rows)
-    requests, n_made, n_renamed = identify(requests, prompts["prompt_id"], accounts["account_id"])
-    return Corpus(
-        # One chunk each: where a table was put together must not show in a file written from it.
-        prompts=prompts.rechunk(),
-        texts=whole,
-        requests=requests.rechunk(),
-        accounts=accounts.rechunk(),
-        principals=principals.rechunk(),
-        rejected=rejected,
-        n_rows_read=sum(file.n_rows for file in files),
-        n_outside=n_outside,
-        n_made_ids=n_made,
-        n_renamed_ids=n_renamed,
-        files=files,
-    )
-
-
-def _batches(
-    paths: str | Path | Sequence[str | Path], columns: Mapping[str, str] | None, *, redact: bool
-) -> Iterator[LogBatch]:
-    """The batches of the logs; what reasons and errors quote of them is redacted like the prompts."""
+    if memory < 1:
+        raise ValueError(f"memory: {memory} bytes hold nothing; give at least 1")
+    wanted = Wanted(max_rejected_share, since, until, redact, account_key)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="covey-corpus-", dir=folder))
     try:
-        for batch in read_logs(paths, columns=columns):
-            if redact and batch.rejected.height:
-                rejected = batch.rejected.with_columns(redacted(batch.rejected["reason"]))
-                yield replace(batch, rejected=rejected)
-            else:
-                yield batch
-    except LogError as error:
-        if not redact:
-            raise
-        raise LogError(redacted(pl.Series([str(error)]))[0]) from None
+        work = home / "work"
+        work.mkdir()
+        with Intake(work, most_bytes=max(1, memory // _COPIES)) as intake:
+            told = read_in(paths, intake, wanted, columns=columns, on_batch=on_batch)
+        _describe(home, told.files, assemble(intake, told, home, on_part=on_part))
+        shutil.rmtree(work)
+        corpus = load_corpus(home)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    object.__setattr__(corpus, "_home", home)
+    weakref.finalize(corpus, shutil.rmtree, home, ignore_errors=True)
+    return corpus
 
 
-def _private(accepted: pl.DataFrame, *, redact: bool, account_key: bytes | None) -> pl.DataFrame:
-    if redact:
-        accepted = accepted.with_columns(redacted(accepted[name]) for name in ("system_prompt", "prompt"))
-    return accepted if account_key is None else with_keyed_ids(accepted, account_key)
+def load_corpus(folder: Path) -> Corpus:
+    """Map a corpus that ``Corpus.save`` put into a folder.
 
-
-def within_period(rows: pl.DataFrame, since: datetime | None, until: datetime | None) -> pl.DataFrame:
-    """Rows whose ``timestamp`` lies in the period; one without a time belongs to none."""
-    if since is not None:
-        rows = rows.filter(pl.col("timestamp") >= _utc(since))
-    if until is not None:
-        rows = rows.filter(pl.col("timestamp") < _utc(until))
-    return rows
-
-
-def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _refuse_bad_logs(
-    files: tuple[FileRecord, ...], rejected: pl.DataFrame, *, max_rejected_share: float, n_outside: int
-) -> None:
-    n_rows, n_bad = sum(file.n_rows for file in files), rejected.height
-    if n_rows and n_bad / n_rows > max_rejected_share:
-        _refuse_bad_rows(rejected, n_rows, max_rejected_share)
-    if n_rows - n_bad - n_outside == 0:
-        where = files[0].path if len(files) == 1 else f"{len(files):,} files from {files[0].path} on"
-        why = f": {_shown_reasons(rejected)}" if n_bad else ""
-        outside = f"; {n_outside:,} lie outside since/until or have no time" if n_outside else ""
-        raise LogError(
-            f"{where}: no usable record among {n_rows:,}{outside}; check the log and the columns{why}"
-        )
-
-
-def _refuse_bad_rows(
-    rejected: pl.DataFrame, n_rows: int, max_rejected_share: float, *, so_far: str = ""
-) -> NoReturn:
-    raise LogError(
-        f"{rejected.height:,} of {n_rows:,} records{so_far} are bad, more than max_rejected_share = "
-        f"{max_rejected_share:g} (--max-rejected) allows; mend the log or the column mapping: "
-        f"{_shown_reasons(rejected)}"
+    Raises
+    ------
+    OSError
+        A file of it cannot be read.
+    ValueError
+        A file of it holds something else.
+    """
+    said: Any = json.loads((folder / _SAID).read_text(encoding="utf-8"))
+    tables: Any = {name: mapped_frame(folder / f"{name}.arrow") for name in TABLES}
+    return Corpus(
+        **tables,
+        texts=mapped_texts(folder, "texts"),
+        files=tuple(FileRecord(**file) for file in said.pop("files")),
+        **said,
     )
 
 
-def _shown_reasons(rejected: pl.DataFrame) -> str:
-    first = rejected.unique("reason", keep="first", maintain_order=True).head(_SHOWN_REASONS)
-    return "; ".join(f"{file} row {row}: {reason}" for file, row, reason in first.iter_rows())
+def _describe(folder: Path, files: Sequence[FileRecord], counts: Mapping[str, int]) -> None:
+    said = {**counts, "files": [asdict(file) for file in files]}
+    (folder / _SAID).write_text(json.dumps(said), encoding="utf-8")

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,12 +17,12 @@ from hypothesis import strategies as st
 from log_files import FORMATS, make_rows, write_rows
 from polars.testing import assert_frame_equal
 
-from embedder import collapse
-from embedder.corpus import Corpus, build_corpus
+from embedder.corpus import Corpus, build_corpus, load_corpus
 from embedder.normalise import normalise
 from embedder.reading import LogError
+from embedder.views import whole_texts
 
-TABLES = ("prompts", "requests", "accounts", "principals")
+TABLES = ("prompts", "requests", "accounts", "principals", "models")
 
 
 def written(frame: pl.DataFrame) -> bytes:
@@ -35,6 +36,8 @@ def assert_same(one: Corpus, other: Corpus) -> None:
         first, second = getattr(one, name), getattr(other, name)
         assert_frame_equal(first, second)
         assert written(first) == written(second)
+    for name in ("data", "offsets"):
+        assert np.array_equal(getattr(one.texts, name), getattr(other.texts, name))
     assert (one.n_made_ids, one.n_renamed_ids) == (other.n_made_ids, other.n_renamed_ids)
 
 
@@ -43,9 +46,9 @@ def check(corpus: Corpus) -> None:
     prompts, requests = corpus.prompts, corpus.requests
     assert prompts["prompt_id"].is_sorted()
     assert prompts["prompt_id"].is_unique().all()
-    assert normalise(prompts["prompt"]).to_list() == prompts["text"].to_list()
-    assert normalise(prompts["system_prompt"].fill_null("")).to_list() == prompts["system_text"].to_list()
-    assert (prompts["text"] != "").all()
+    systems, texts = (normalise(prompts[name].fill_null("")) for name in ("system_prompt", "prompt"))
+    assert whole_texts(systems, texts).to_list() == corpus.texts.to_list()
+    assert (texts != "").all()
     assert prompts["n_requests"].sum() == requests.height
     counted = requests.group_by("prompt_row").len().sort("prompt_row")
     assert counted["prompt_row"].to_list() == list(range(prompts.height))
@@ -54,9 +57,14 @@ def check(corpus: Corpus) -> None:
     assert requests["request_id"].is_unique().all()
     order = requests.sort("prompt_row", "timestamp", "account_row", "request_id", nulls_last=True)
     assert_frame_equal(order, requests)
-    for name, rows in (("account", corpus.accounts), ("principal", corpus.principals)):
-        assert rows[f"{name}_id"].is_sorted()
-        assert set(requests[f"{name}_row"]) == set(range(rows.height))
+    for name, ids in (
+        ("account", corpus.accounts["account_id"]),
+        ("principal", corpus.principals["principal_id"]),
+        ("model", corpus.models["model"]),
+    ):
+        assert ids.is_sorted()
+        assert ids.is_unique().all()
+        assert set(requests[f"{name}_row"].drop_nulls()) == set(range(len(ids)))
         assert requests[f"{name}_row"].dtype == pl.UInt32
     assert corpus.n_rows_read == requests.height + corpus.rejected.height + corpus.n_outside
     assert sum(file.n_rejected for file in corpus.files) == corpus.rejected.height
@@ -94,14 +102,17 @@ def test_order_and_split_do_not_matter(
     assert_same(build_corpus(folder), expected)
 
 
-def test_small_buffers_change_nothing(
-    tmp_path: Path, rows: list[dict[str, Any]], expected: Corpus, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("memory", [1, 8_000, 100_000])
+def test_memory_changes_nothing(
+    tmp_path: Path, rows: list[dict[str, Any]], expected: Corpus, memory: int
 ) -> None:
-    monkeypatch.setattr(collapse, "_PART_BYTES", 200)
-    monkeypatch.setattr(collapse, "_WAITING_ROWS", 5)
     for i in range(0, 400, 40):
         write_rows(tmp_path / f"log{i}", rows[i : i + 40], form="jsonl")
-    assert_same(build_corpus(tmp_path), expected)
+    parts: list[tuple[int, int]] = []
+    corpus = build_corpus(tmp_path, memory=memory, on_part=lambda *done: parts.append(done))
+    assert_same(corpus, expected)
+    assert [done for done, _ in parts] == list(range(1, parts[-1][1] + 1))
+    assert parts[-1][1] > 2 or memory == 100_000
 
 
 def test_against_plain_python(rows: list[dict[str, Any]], expected: Corpus) -> None:
@@ -115,7 +126,7 @@ def test_against_plain_python(rows: list[dict[str, Any]], expected: Corpus) -> N
         groups.setdefault((normal(row["system_prompt"]), normal(row["prompt"])), []).append(row)
     assert expected.prompts.height == len(groups)
     for prompt in expected.prompts.to_dicts():
-        key = (prompt["system_text"], prompt["text"])
+        key = (normal(prompt["system_prompt"]), normal(prompt["prompt"]))
         members = groups[key]
         assert prompt["prompt_id"] == blake2b("\x1e".join(key).encode(), digest_size=16).hexdigest()
         assert prompt["n_requests"] == len(members)
@@ -126,7 +137,8 @@ def test_against_plain_python(rows: list[dict[str, Any]], expected: Corpus) -> N
     seen = expected.requests.with_columns(
         account=expected.accounts["account_id"].gather(expected.requests["account_row"]),
         principal=expected.principals["principal_id"].gather(expected.requests["principal_row"]),
-        text=expected.prompts["text"].gather(expected.requests["prompt_row"]),
+        text=normalise(expected.prompts["prompt"]).gather(expected.requests["prompt_row"]),
+        model=expected.models["model"].gather(expected.requests["model_row"]),
     )
     columns = ("text", "account", "principal", "timestamp", "model", "output_tokens")
     held = sorted(map(str, seen.select(columns).rows()))
