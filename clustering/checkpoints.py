@@ -5,7 +5,8 @@ The record comes last, by a rename, after all of them are on the disk. A process
 of the same command takes the whole stages as they are, up to the first that is not; what else lies there is
 deleted before that stage begins. Hence a run that was killed at any moment ends with the bytes of one that
 was not. Another command's stages go only when the first stage is made: one that is refused over its logs has
-cost nothing. So the first stage writes nothing itself.
+cost nothing. So the first stage writes nothing itself, but into ``scratch/``, which is nobody's: it is
+deleted when a process opens the folder.
 
 Layout of the working folder: the files of the run directory to be, and ``stages/`` with the record of each
 stage, ``NAME.json``, and beside it what later stages need of it, ``NAME/`` (``clustering.kept_values``).
@@ -25,7 +26,7 @@ from clustering.durable import Seal, files_below, is_whole, seal_all, sync_folde
 from clustering.kept_values import read_value, write_value
 from clustering.stages import Clock
 
-FOLDER = "stages"
+FOLDER, SCRATCH = "stages", "scratch"
 _COMMAND = "command.json"
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ class Checkpoints:
         self._stages = folder / FOLDER
         self._command = command
         self._resuming = self._begun = _command_of(self._stages) == command
+        self.scratch = folder / SCRATCH
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
     def outputs(self) -> dict[str, Seal]:
@@ -93,6 +96,7 @@ class Checkpoints:
 
     def discard(self) -> None:
         """Delete what lies there, if it is this command's; nobody will go on with it."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
         if self._begun or not files_below(self._folder):
             shutil.rmtree(self._folder)
 
@@ -134,7 +138,7 @@ class Checkpoints:
 
     def _delete_all_but(self, kept: set[str]) -> None:
         for path in files_below(self._folder):
-            if self._name(path) not in kept:
+            if self._name(path) not in kept and self.scratch not in path.parents:
                 path.unlink()
         for path in sorted(self._folder.rglob("*"), reverse=True):
             if path.is_dir() and not any(path.iterdir()):

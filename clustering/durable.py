@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow
-import pyarrow.ipc
 import pyarrow.parquet
 from numpy.typing import NDArray
 
@@ -78,31 +77,6 @@ def write_array(array: NDArray[Any], path: Path) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         file.write(np.ascontiguousarray(array.T if header["fortran_order"] else array).data)
-
-
-def map_array(path: Path) -> NDArray[Any]:
-    """The array of a ``.npy`` file, mapped: its memory is the file's, and read-only."""
-    if np.load(path, mmap_mode="r", allow_pickle=False).size == 0:  # nothing cannot be mapped
-        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-
-
-def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as Arrow IPC, uncompressed and in one chunk, so that it can be mapped.
-
-    Raises
-    ------
-    OSError
-    """
-    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
-
-
-def map_frame(path: Path) -> pl.DataFrame:
-    """The frame of a file that ``write_frame`` wrote, mapped: its memory is the file's."""
-    with pa.memory_map(str(path)) as file:  # Polars' own reader copies the texts' places
-        return pl.DataFrame(pa.ipc.open_file(file).read_all())
 
 
 def write_parts(parts: Iterable[pl.DataFrame], path: Path) -> None:

@@ -143,7 +143,8 @@ def find_families(
     skeleton, carried = _skeleton_clusters(
         texts, views, weights, settings, lambda index: keep_index("skeleton", index)
     )
-    labels, strengths = np.append(skeleton.labels, -1)[carried], np.append(skeleton.strengths, np.float32(0))[carried]
+    labels = np.append(skeleton.labels, -1)[carried]
+    strengths = np.append(skeleton.strengths, np.float32(0))[carried]
     found = np.zeros(len(weights), np.uint8)
 
     rest = np.flatnonzero(labels < 0)

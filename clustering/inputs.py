@@ -73,6 +73,7 @@ def read_corpus(
     paths: Sequence[str | Path],
     settings: RunSettings,
     *,
+    folder: Path | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """The corpus of a run with these settings; see ``embedder.build_corpus``."""
@@ -85,6 +86,7 @@ def read_corpus(
         max_rejected_share=settings.max_rejected_share,
         since=settings.since,
         until=settings.until,
+        folder=folder,
         on_batch=on_batch,
     )
 

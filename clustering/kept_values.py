@@ -1,10 +1,10 @@
 """What a stage made, on disk and back, bit for bit: dataclasses of arrays, frames, series and plain values.
 
 Contract: ``read_value`` gives what ``write_value`` was given. A folder holds ``value.json``, the shape of the
-value, and a file for each array (``.npy``), frame or series (Arrow IPC). What is read is mapped from its
-file, not held: it takes memory only where and while it is looked at, and cannot be written to. Nothing is
-unpickled: only the dataclasses that the reader names come back, and only with their own fields. Whether the
-files are whole is for others to know (``clustering.checkpoints``).
+value, a file for each array (``.npy``), frame or series (Arrow IPC), and a folder for a corpus. What is read
+is mapped from its file, not held: it takes memory only where and while it is looked at, and cannot be written
+to. Nothing is unpickled: only the dataclasses that the reader names come back, and only with their own
+fields. Whether the files are whole is for others to know (``clustering.checkpoints``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from clustering.durable import map_array, map_frame, write_array, write_frame
+from clustering.durable import write_array
+from embedder import Corpus, load_corpus, mapped_array, mapped_frame, write_frame
 
 SHAPE = "value.json"
 _PLAIN = (str, int, float, bool, type(None))
@@ -31,7 +32,7 @@ def write_value(value: object, folder: Path) -> None:
     ------
     TypeError
         Part of it is none of: dataclass, tuple, list, dict of str, frozenset of str, NumPy array, Polars
-        frame or series, str, int, float, bool, None.
+        frame or series, ``Corpus``, str, int, float, bool, None.
     """
     folder.mkdir(parents=True)
     shape = _written(value, folder, "value")
@@ -67,6 +68,9 @@ def _written(value: object, folder: Path, name: str) -> Any:
         return {"dict": {key: _written(part, folder, f"{name}.{key}") for key, part in value.items()}}
     if isinstance(value, frozenset):
         return {"frozenset": sorted(value)}
+    if isinstance(value, Corpus):
+        value.save(folder / name)
+        return {"corpus": name}
     if is_dataclass(value) and not isinstance(value, type):
         held = {
             field.name: _written(getattr(value, field.name), folder, f"{name}.{field.name}")
@@ -77,10 +81,10 @@ def _written(value: object, folder: Path, name: str) -> Any:
         write_array(value, folder / f"{name}.npy")
         return {"array": f"{name}.npy"}
     if isinstance(value, pl.DataFrame):
-        write_frame(value, folder / f"{name}.arrow")
+        write_frame(folder / f"{name}.arrow", value)
         return {"frame": f"{name}.arrow"}
     if isinstance(value, pl.Series):
-        write_frame(value.rename("values").to_frame(), folder / f"{name}.arrow")
+        write_frame(folder / f"{name}.arrow", value.rename("values").to_frame())
         return {"series": f"{name}.arrow", "name": value.name}
     raise TypeError(f"{name}: {type(value).__name__} cannot be kept")
 
@@ -99,10 +103,12 @@ def _read(shape: Any, folder: Path, records: dict[str, type]) -> Any:
             if name not in records:
                 raise TypeError(f"{folder}: holds a {name}, which is not expected there")
             return records[name](**{key: _read(part, folder, records) for key, part in parts.items()})
+        case {"corpus": name}:
+            return load_corpus(folder / name)
         case {"array": name}:
-            return map_array(folder / name)
+            return mapped_array(folder / name)
         case {"frame": name}:
-            return map_frame(folder / name)
+            return mapped_frame(folder / name)
         case {"series": name, "name": said}:
-            return map_frame(folder / name)["values"].rename(said)
+            return mapped_frame(folder / name)["values"].rename(said)
     return shape

@@ -57,7 +57,7 @@ def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, regi
     requests = corpus.requests
     times = requests["timestamp"].dt.epoch("us").fill_null(-1)
     talks = (requests[name].fill_null(0) for name in ("asked", "continues"))
-    models = requests["model"].cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64)
+    models = requests["model_row"].cast(pl.Int64).fill_null(-1)
     rows = (requests[name] for name in ("prompt_row", "account_row", "principal_row"))
     for numbers in (*rows, times, models, *talks):
         digest.update(numbers.to_numpy().tobytes())

@@ -152,7 +152,7 @@ def traffic_of(corpus: Corpus, families: Families) -> Traffic:
 def observe(corpus: Corpus, families: Families, *, templates: Sequence[Template], encode: Encode) -> Observed:
     """Gather the columns of a corpus that evidence needs."""
     requests = corpus.requests
-    models = requests["model"].cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64).to_numpy() - 1
+    models = requests["model_row"].cast(pl.Int64).fill_null(-1).to_numpy()
     asked, continues = (requests[c].fill_null(0).to_numpy() for c in ("asked", "continues"))
     weights = corpus.prompts["n_requests"].to_numpy()
     return Observed(

@@ -68,7 +68,6 @@ from clustering.wording import Examples, Wording, coverage_columns, read_example
 from embedder import (
     Corpus,
     Encoder,
-    FileRecord,
     LogError,
     ShingleTable,
     SpanRule,
@@ -161,7 +160,8 @@ class _Task:
     command: str
     clock: Clock
 
-    def read(self) -> Corpus:
+    def read(self, folder: Path | None = None) -> Corpus:
+        """The corpus, put together in a folder."""
         n_rows = 0
 
         def count(rows: int, _bytes: int) -> None:
@@ -169,7 +169,7 @@ class _Task:
             n_rows += rows
             self.clock.tell("read logs", n_rows, unit="rows")
 
-        corpus = read_corpus(self.paths, self.settings, on_batch=count)
+        corpus = read_corpus(self.paths, self.settings, folder=folder, on_batch=count)
         check_unchanged(self.inputs)
         return corpus
 
@@ -260,7 +260,7 @@ def _make(task: _Task, folder: Path) -> None:
     """Everything that a complete run holds, into the working folder; the manifest last."""
     checkpoints = Checkpoints(folder, command=task.command, clock=task.clock)
     try:
-        corpus = checkpoints.stage("read logs", task.read, records=(Corpus, TextBuffer, FileRecord))
+        corpus = checkpoints.stage("read logs", lambda: task.read(checkpoints.scratch))
     except LogError:
         checkpoints.discard()
         raise

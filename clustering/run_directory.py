@@ -27,7 +27,11 @@ from embedder.reading import find_sources
 REPORT = "report.html"
 INDEX = "index"
 CONTENTS = frozenset({MANIFEST, REPORT, INDEX, *(f"{name}.parquet" for name in TABLES)})
-_WORK = CONTENTS | {checkpoints.FOLDER, *(f"{name}.partial" for name in (MANIFEST, REPORT))}
+_WORK = CONTENTS | {
+    checkpoints.FOLDER,
+    checkpoints.SCRATCH,
+    *(f"{name}.partial" for name in (MANIFEST, REPORT)),
+}
 
 
 def resolved(out: Path) -> Path:

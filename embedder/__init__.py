@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from embedder.account_keys import load_account_key
+from embedder.column_files import mapped_array, mapped_frame, write_frame
 from embedder.containment import HeldTexts, common_words, held_texts, holders
 from embedder.corpus import Corpus, build_corpus, load_corpus
 from embedder.encoders import Encoder, load_encoder
@@ -48,6 +49,8 @@ __all__ = [
     "load_account_key",
     "load_corpus",
     "load_encoder",
+    "mapped_array",
+    "mapped_frame",
     "normalise",
     "read_logs",
     "redacted",
@@ -59,4 +62,5 @@ __all__ = [
     "whole_texts",
     "within_period",
     "words_of",
+    "write_frame",
 ]

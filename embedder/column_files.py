@@ -159,26 +159,28 @@ class ColumnFiles:
 
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table as ``ColumnFiles`` does, through a folder beside it that is gone afterwards."""
-    columns = ColumnFiles(path.with_name(path.name + ".parts"), frame.schema)
-    columns.append(frame)
-    columns.write(path)
+    """Write a table that is in memory, as ``ColumnFiles`` does by parts.
+
+    Raises
+    ------
+    OSError
+    """
+    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
 def mapped_frame(path: Path) -> pl.DataFrame:
-    """Map a table that ``ColumnFiles`` wrote: one chunk, no copy."""
-    with pa.memory_map(str(path)) as source:
-        batches = [pa.ipc.open_file(source).get_batch(0)]
-    frame = pl.from_arrow(pa.Table.from_batches(batches))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    """Map a table that ``ColumnFiles`` or ``write_frame`` wrote: one chunk, no copy."""
+    with pa.memory_map(str(path)) as source:  # Polars' own reader copies the views
+        return pl.DataFrame(pa.ipc.open_file(source).read_all())
 
 
 def mapped_array(path: Path) -> NDArray[Any]:
-    """Map a ``.npy`` file."""
+    """Map a ``.npy`` file: read-only, and its memory is the file's."""
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
     # An empty file's data cannot be mapped.
-    found = np.load(path, mmap_mode="r") if np.lib.format.open_memmap(path, "r").size else np.load(path)
-    return np.asarray(found)
+    return np.asarray(found if found.size else np.load(path, allow_pickle=False))
 
 
 def mapped_texts(folder: Path, name: str) -> TextBuffer:

@@ -54,7 +54,8 @@ class LogProfile:
 
 def log_profile(corpus: Corpus) -> LogProfile:
     """Learn a log's looks from its corpus; does not depend on the order of its rows."""
-    requests, principals = corpus.requests, corpus.principals["principal_id"]
+    principals = corpus.principals["principal_id"]
+    requests = corpus.requests.with_columns(model=corpus.models["model"].gather(corpus.requests["model_row"]))
     n = max(1, requests.height)
     organised = principals.str.starts_with("org:")
     columns = ("timestamp", "model", "output_tokens", "session_id")
