@@ -62,9 +62,11 @@ from embedder import (
     Corpus,
     Encoder,
     FileRecord,
+    GatheredTexts,
     LogError,
     ShingleTable,
     SpanRule,
+    Texts,
     VectorCache,
     Views,
     build_views,
@@ -221,19 +223,18 @@ class _Work:
         """One for all stages: to open one takes a look at each of its files."""
         return VectorCache(default_cache_dir() / "vectors")
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_texts(self, texts: Texts) -> NDArray[np.float32]:
         """Unit vectors of texts; the stage that asks tells how far it is."""
         return embed(
             texts,
-            None,
             self.task.encoder,
             cache=self.cache,
             on_progress=lambda done, total: self.clock.count(done, total, unit="texts"),
-        )
+        ).astype(np.float32)
 
     def embed_rows(self, views: Views) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
         """A function from rows of the whole view to their unit vectors."""
-        return lambda rows: self.embed_texts(views.whole[rows].to_list())
+        return lambda rows: self.embed_texts(GatheredTexts(rows, views.whole.gather))
 
 
 def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:

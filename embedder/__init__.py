@@ -15,7 +15,7 @@ from embedder.shingles import SHINGLE_WORDS, ShingleTable, table_bits, time_shin
 from embedder.spans import SpanRule
 from embedder.static_model import default_cache_dir, static_encoder_is_ready
 from embedder.vector_cache import VectorCache
-from embedder.vectors import embed
+from embedder.vectors import GatheredTexts, Texts, embed
 from embedder.views import Views, build_views, cut, to_buffer, whole_texts
 from embedder.words import BREAK, words_of
 
@@ -25,12 +25,14 @@ __all__ = [
     "Corpus",
     "Encoder",
     "FileRecord",
+    "GatheredTexts",
     "HeldTexts",
     "LogBatch",
     "LogError",
     "LogSample",
     "ShingleTable",
     "SpanRule",
+    "Texts",
     "VectorCache",
     "Views",
     "build_corpus",
