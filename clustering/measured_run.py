@@ -21,7 +21,7 @@ from clustering.pipeline import run
 from clustering.results import Run
 from clustering.run_settings import RunSettings
 from clustering.stages import Stage, peak_memory_so_far_mib
-from embedder import Encoder, load_encoder, whole_texts
+from embedder import Encoder, embed, load_encoder, whole_texts
 
 RUN = "run"  # the run directory in the folder of a measured run
 
@@ -109,16 +109,27 @@ def measure(log: str, folder: str, encoder_cache: str, threads: int | None, star
 
 
 class _Counting:
-    """An encoder that counts its texts."""
+    """An encoder that counts its distinct texts: what another one, whose vectors are cached, would encode."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self.fingerprint, self.dim, self.n_texts = encoder.fingerprint, encoder.dim, 0
+        self.fingerprint, self.dim = encoder.fingerprint, encoder.dim
+        self._seen = [np.zeros(0, np.uint64)]
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    @property
+    def n_texts(self) -> int:
+        return len(np.unique(np.concatenate(self._seen)))
+
+    def encode(self, texts: Sequence[str] | pl.Series) -> NDArray[np.float32]:
         """Count and encode."""
-        self.n_texts += len(texts)
-        return self._encoder.encode(texts)
+        out = np.empty((len(texts), self.dim), np.float16)
+        self.encode_into(texts, out)
+        return out.astype(np.float32)
+
+    def encode_into(self, texts: Sequence[str] | pl.Series, out: NDArray[np.float16]) -> None:
+        """Count and encode, uncached, as the encoder itself is called."""
+        self._seen.append(pl.Series(texts, dtype=pl.String).hash().unique().to_numpy())
+        embed(texts, self._encoder, out=out)
 
 
 def _size(made: Run) -> LogSize:

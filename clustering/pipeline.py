@@ -7,6 +7,7 @@ others are refused unless ``force``.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
@@ -68,10 +69,12 @@ from clustering.wording import Examples, Wording, coverage_columns, read_example
 from embedder import (
     Corpus,
     Encoder,
+    GatheredTexts,
     LogError,
     ShingleTable,
     SpanRule,
     TextBuffer,
+    Texts,
     VectorCache,
     Views,
     build_views,
@@ -81,6 +84,8 @@ from embedder import (
     load_encoder,
     read_logs,
 )
+
+_MANY_ROWS = 100_000  # vectors that are rather in a file than in memory
 
 
 def run(
@@ -233,19 +238,26 @@ class _Work:
         """One for all stages: to open one takes a look at each of its files."""
         return VectorCache(default_cache_dir() / "vectors")
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_texts(self, texts: Texts, out: NDArray[np.float16] | None = None) -> NDArray[np.float16]:
         """Unit vectors of texts; the stage that asks tells how far it is."""
         return embed(
             texts,
-            None,
             self.task.encoder,
             cache=self.cache,
+            out=out,
             on_progress=lambda done, total: self.clock.count(done, total, unit="texts"),
         )
 
-    def embed_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Unit vectors of the texts of prompts."""
-        return self.embed_texts(self.corpus.texts.take(rows).to_list())
+    def embed_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Unit vectors of the texts of prompts; where they are many, in a file that goes with them."""
+        texts = GatheredTexts(rows, lambda some: self.corpus.texts.take(some).to_series())
+        shape = (len(rows), self.task.encoder.dim)
+        if len(rows) < _MANY_ROWS:
+            return self.embed_texts(texts)
+        self.checkpoints.scratch.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.checkpoints.scratch) as file:
+            mapped = np.memmap(file, np.float16, "w+", shape=shape)
+        return np.asarray(self.embed_texts(texts, mapped))
 
 
 def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
@@ -297,7 +309,7 @@ def _write_tables(work: _Work) -> None:
         corpus,
         families,
         templates=templates_of(stage("templates", lambda: _templates(work, families))),
-        encode=work.embed_texts,
+        encode=lambda texts: work.embed_texts(texts).astype(np.float32),
     )
     reading = _Reading(observed)
 

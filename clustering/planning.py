@@ -46,7 +46,6 @@ from embedder import (
 )
 
 _DISTILLING = 30.0  # seconds, on the machine of the packaged costs
-_STATIC_DIM = 256
 _N_TIMED = 48  # texts that an encoder is timed on
 
 
@@ -243,10 +242,10 @@ def _size(sample: LogSample, prompts: pl.DataFrame, whole: pl.Series, *, times: 
 def _encoding(settings: RunSettings, whole: pl.Series) -> tuple[float, int]:
     """CPU seconds that a text takes on one thread, and bytes of its vector in the cache.
 
-    0 seconds for the static encoder: what it takes is in the stages.
+    Both 0 for the static encoder: what it takes is in the stages, and it caches nothing.
     """
     if settings.encoder == "static":
-        return 0.0, _vector_bytes(_STATIC_DIM)
+        return 0.0, 0
     # Several threads wait for each other, spinning, where others run too: their time would say nothing.
     encoder = load_encoder(settings.encoder, threads=1)
     texts = whole.gather_every(max(1, len(whole) // _N_TIMED)).head(_N_TIMED).to_list()

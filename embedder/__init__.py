@@ -18,7 +18,7 @@ from embedder.spans import SpanRule, cut_texts
 from embedder.static_model import default_cache_dir, static_encoder_is_ready
 from embedder.text_buffer import TextBuffer, to_buffer
 from embedder.vector_cache import VectorCache
-from embedder.vectors import embed
+from embedder.vectors import GatheredTexts, Texts, embed
 from embedder.views import Views, build_views, whole_texts
 from embedder.words import BREAK, words_of
 
@@ -28,6 +28,7 @@ __all__ = [
     "Corpus",
     "Encoder",
     "FileRecord",
+    "GatheredTexts",
     "HeldTexts",
     "LogBatch",
     "LogError",
@@ -35,6 +36,7 @@ __all__ = [
     "ShingleTable",
     "SpanRule",
     "TextBuffer",
+    "Texts",
     "VectorCache",
     "Views",
     "build_corpus",

@@ -6,16 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def rounded_unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def half_unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float16]:
     """Rows scaled to length 1 and rounded to half precision; zero and non-finite rows become zero.
 
     Returns
     -------
-    float32 of the shape of `rows`, every value representable in float16, lengths 1 within 1e-3 (a cosine
-    changes by less than that). Row i depends on row i alone.
+    float16 of the shape of `rows`, lengths 1 within 1e-3 (a cosine changes by less than that). Row i depends
+    on row i alone.
     """
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))[:, None]
     good = np.isfinite(norms) & (norms > 0)
     unit = np.divide(rows, norms, out=np.zeros(rows.shape, dtype=np.float64), where=good)
-    rounded: NDArray[np.float32] = unit.astype(np.float16).astype(np.float32)
-    return rounded
+    halves: NDArray[np.float16] = unit.astype(np.float16)
+    return halves
+
+
+def rounded_unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows of `half_unit_rows` in single precision."""
+    return half_unit_rows(rows).astype(np.float32)

@@ -9,19 +9,19 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from embedder import static_model, transformer_encoder
+from embedder import static_encoder, static_model, tokens, transformer_encoder
 from embedder.encoders import Encoder, load_encoder
-from embedder.tokens import MAX_CHARACTERS, MAX_TOKENS, tokenise
-from embedder.unit_rows import rounded_unit_rows
+from embedder.tokens import MAX_CHARACTERS, MAX_TOKENS
+from embedder.unit_rows import half_unit_rows, rounded_unit_rows
 
 SAMPLES = [
     "",
@@ -56,6 +56,14 @@ def static() -> Encoder:
 def static_tokenizer() -> Any:
     path = static_model.static_model_folder() / "tokenizer.json"
     return import_module("tokenizers").Tokenizer.from_file(str(path))
+
+
+def static_weights() -> NDArray[np.float16]:
+    load_file = import_module("safetensors.numpy").load_file
+    weights: NDArray[np.float16] = load_file(str(static_model.static_model_folder() / "model.safetensors"))[
+        "embedding.weight"
+    ]
+    return weights
 
 
 def texts_of(n: int, *, seed: int = 0) -> list[str]:
@@ -93,10 +101,7 @@ def test_static_row_depends_on_its_text_alone(static: Encoder) -> None:
 
 
 def test_static_mean_equals_the_obvious_one(static: Encoder) -> None:
-    folder = static_model.static_model_folder()
-    load_file = import_module("safetensors.numpy").load_file
-    weights = load_file(str(folder / "model.safetensors"))["embedding.weight"]
-    tokenizer = static_tokenizer()
+    weights, tokenizer = static_weights(), static_tokenizer()
     texts = texts_of(50)
     means = np.vstack([weights[tokenizer.encode(text).ids].astype(float).mean(axis=0) for text in texts])
     np.testing.assert_allclose(
@@ -104,14 +109,57 @@ def test_static_mean_equals_the_obvious_one(static: Encoder) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=6))
-def test_words_tokenised_once_give_the_tokens_of_the_text(texts: list[str]) -> None:
-    tokenizer = static_tokenizer()
-    token_ids, offsets = tokenise(tokenizer, texts)
-    expected = [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
-    assert np.diff(offsets).tolist() == [len(ids) for ids in expected]
-    assert token_ids.tolist() == [token for ids in expected for token in ids]
+def test_static_rows_are_those_of_sentence_transformers(static: Encoder) -> None:
+    torch = import_module("torch")
+    modules = import_module("sentence_transformers.sentence_transformer.modules")
+    tokenizer, weights = static_tokenizer(), static_weights().astype(np.float32)
+    module = modules.StaticEmbedding(tokenizer, embedding_weights=weights)
+    texts = texts_of(300) + [text for text in SAMPLES if "\ud800" not in text]
+    ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    offsets = np.cumsum([0, *map(len, ids)])[:-1]
+    features = {"input_ids": torch.tensor([*chain(*ids)]), "offsets": torch.from_numpy(offsets)}
+    with torch.inference_mode():
+        means = module.forward(features)["sentence_embedding"].numpy()
+    found = static.encode(texts).astype(np.float16)
+    np.testing.assert_array_max_ulp(found, half_unit_rows(means), maxulp=1)
+
+
+@pytest.mark.parametrize("threads", [None, 1, 3])
+def test_a_column_gives_the_rows_of_its_texts(
+    static: Encoder, monkeypatch: pytest.MonkeyPatch, threads: int | None
+) -> None:
+    texts = texts_of(300, seed=3) + [text for text in SAMPLES if "\ud800" not in text]
+    expected = static.encode(texts)
+    encoder: Any = load_encoder("static", threads=threads)
+    for n in (7, 1_000):  # in many blocks and in one
+        monkeypatch.setattr(static_encoder, "BUFFER_TEXTS", n)
+        monkeypatch.setattr(tokens, "BUFFER_TEXTS", n)
+        out = np.full((len(texts), 256), np.nan, np.float16)
+        encoder.encode_into(pl.Series(texts), out)
+        assert np.array_equal(out.astype(np.float32), expected)
+    missing = encoder.encode(pl.Series(["poem", None, "poem"]))
+    assert np.array_equal(missing[[0, 2]], static.encode(["poem", "poem"]))
+    assert not missing[1].any()
+
+
+def test_what_was_seen_before_changes_no_row(static: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = texts_of(200, seed=4) + SAMPLES
+    expected = static.encode(texts)
+    monkeypatch.setattr(tokens, "_KNOWN_WORDS", 3)
+    forgetful = load_encoder("static")
+    for _ in range(2):
+        assert np.array_equal(np.vstack([forgetful.encode([text]) for text in texts]), expected)
+
+
+def test_static_rows_in_several_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = texts_of(400, seed=5)
+    expected = load_encoder("static", threads=1).encode(texts)
+    monkeypatch.setattr(static_encoder, "BUFFER_TEXTS", 32)
+    monkeypatch.setattr(tokens, "_KNOWN_WORDS", 5)
+    shared = load_encoder("static", threads=2)
+    with ThreadPoolExecutor(4) as pool:
+        for rows in pool.map(lambda _: shared.encode(texts), range(12)):
+            assert np.array_equal(rows, expected)
 
 
 def test_enormous_texts_are_cut(static: Encoder) -> None:
@@ -119,9 +167,6 @@ def test_enormous_texts_are_cut(static: Encoder) -> None:
     rows = static.encode([head + "x " * 2_000_000, head, "alpha", "b" * MAX_CHARACTERS + " poem"])
     assert np.allclose(rows[0], rows[1], atol=1e-3)
     assert not rows[3].any()
-    tokenizer = static_tokenizer()
-    _, offsets = tokenise(tokenizer, ["a " * 20_000, "a b"])
-    assert np.diff(offsets).tolist() == [MAX_TOKENS, 2]
 
 
 def test_rounded_unit_rows() -> None:

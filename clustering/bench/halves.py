@@ -30,11 +30,9 @@ from clustering.templates import family_templates, variants_of
 from clustering.wording import read_examples, read_wording
 from embedder import (
     Corpus,
-    VectorCache,
     Views,
     build_corpus,
     build_views,
-    default_cache_dir,
     embed,
     load_encoder,
 )
@@ -177,6 +175,6 @@ def _weighed(
 
 
 def _encoder() -> Encode:
-    """The run's own encoder, loaded once, with its cache."""
-    encoder, cache = load_encoder("static"), VectorCache(default_cache_dir() / "vectors")
-    return lambda texts: embed(texts, None, encoder, cache=cache)
+    """The run's own encoder, loaded once."""
+    encoder = load_encoder("static")
+    return lambda texts: embed(texts, encoder).astype(np.float32)

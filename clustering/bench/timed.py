@@ -58,7 +58,7 @@ def judge_run(run_dir: str, truth: str) -> dict[str, Any]:
 def prepare(log: str, folder: str) -> int:
     """Lay the vectors of a log's distinct prompts into a folder; how many there are."""
     texts, places = distinct_prompts(read_parquet(Path(log), only=("prompt",)))
-    vectors = embed(texts.to_list(), None, load_encoder())
+    vectors = embed(texts, load_encoder()).astype(np.float32)
     np.save(Path(folder) / "vectors.npy", vectors)
     np.save(Path(folder) / "places.npy", places)
     texts.alias("prompt").to_frame().write_parquet(Path(folder) / "prompts.parquet")

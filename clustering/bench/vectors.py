@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from embedder import VectorCache, default_cache_dir, embed, load_encoder
+from embedder import embed, load_encoder
 
 
 def distinct_prompts(requests: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int64]]:
@@ -20,8 +20,6 @@ def distinct_prompts(requests: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int6
 
 
 def request_vectors(requests: pl.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Unit vectors of ``distinct_prompts``, (m, d), kept in the user's cache; and the places."""
+    """Unit vectors of ``distinct_prompts``, (m, d), and the places."""
     texts, places = distinct_prompts(requests)
-    cache = VectorCache(default_cache_dir() / "vectors")
-    vectors = embed(texts.to_list(), None, load_encoder("static"), cache=cache)
-    return vectors, places
+    return embed(texts, load_encoder("static")).astype(np.float32), places

@@ -7,13 +7,18 @@ hashes, which confound none among a hundred million but with a chance of one in 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from .simulator import Simulation
+
+if TYPE_CHECKING:
+    from embedder.tokens import WordTokens
 
 _SAMPLE = 2_000  # prompts of each part whose tokens are counted
 _KINDS = ("campaign", "benign", "organic")
@@ -83,16 +88,18 @@ def _n_distinct(listed: list[NDArray[np.uint64]]) -> int:
 
 
 def _n_tokens(texts: list[str]) -> int:
-    from importlib import import_module
-
-    from embedder.distillation import TOKENIZER_FILE
-    from embedder.static_model import packaged_model_folder
     from embedder.tokens import tokenise
 
-    if not texts:
-        return 0
+    return len(tokenise(_word_tokens(), texts)[0]) if texts else 0
+
+
+@cache
+def _word_tokens() -> WordTokens:
+    from embedder.distillation import TOKENIZER_FILE
+    from embedder.static_model import packaged_model_folder
+    from embedder.tokens import WordTokens
+
     tokenizer = import_module("tokenizers").Tokenizer.from_file(str(packaged_model_folder() / TOKENIZER_FILE))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    token_ids, _ = tokenise(tokenizer, texts, threads=1)
-    return len(token_ids)
+    return WordTokens(tokenizer, threads=1)
