@@ -1,17 +1,37 @@
-"""Checks of what a caller hands in: unit vectors and ids."""
+"""Checks of what a caller hands in: unit vectors and ids.
+
+Vectors are float32 or float16, in memory or mapped from a file, and are never copied whole: whoever needs
+numbers asks for a block of rows as float32.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+Vectors: TypeAlias = NDArray[np.float32] | NDArray[np.float16]
+
 _LENGTH_TOLERANCE = 1e-2
+_BLOCK_ROWS = 16_384  # 16 MB of float32 at 256 dimensions
 
 
-def checked_vectors(vectors: NDArray[Any], *, name: str, dim: int | None = None) -> NDArray[np.float32]:
-    """The vectors as C-contiguous float32 of shape (n, dim).
+def row_blocks(n: int) -> Iterator[slice]:
+    """Consecutive slices of at most 16,384 rows that cover n."""
+    for start in range(0, n, _BLOCK_ROWS):
+        yield slice(start, min(start + _BLOCK_ROWS, n))
+
+
+def widened(rows: Vectors) -> NDArray[np.float32]:
+    """Some rows as C-contiguous float32, which is what FAISS and a matrix product read."""
+    found: NDArray[np.float32] = np.ascontiguousarray(rows, dtype=np.float32)
+    return found
+
+
+def checked_vectors(vectors: NDArray[Any], *, name: str, dim: int | None = None) -> Vectors:
+    """The vectors, C-contiguous, of shape (n, dim): float16 stays as it is, all else becomes float32.
 
     Raises
     ------
@@ -19,21 +39,29 @@ def checked_vectors(vectors: NDArray[Any], *, name: str, dim: int | None = None)
         Not two-dimensional, another `dim`, no column, not finite, or a row of a length that is neither 0 nor
         1.
     """
-    rows: NDArray[np.float32] = np.ascontiguousarray(vectors, dtype=np.float32)
+    half = np.asarray(vectors).dtype == np.float16
+    rows: Vectors = np.ascontiguousarray(vectors) if half else widened(vectors)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"{name}: shape {rows.shape}; give (n, dim), one row a vector")
     if dim is not None and rows.shape[1] != dim:
         raise ValueError(
             f"{name}: {rows.shape[1]} dimensions, the index has {dim}; use the encoder it was built with"
         )
+    for block in row_blocks(len(rows)):
+        _check_lengths(widened(rows[block]), name=name, start=block.start)
+    return rows
+
+
+def _check_lengths(rows: NDArray[np.float32], *, name: str, start: int) -> None:
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     if not np.isfinite(lengths).all():
-        raise ValueError(f"{name}: row {int(np.argmin(np.isfinite(lengths)))} is not finite")
+        raise ValueError(f"{name}: row {start + int(np.argmin(np.isfinite(lengths)))} is not finite")
     wrong = (np.abs(lengths - 1) > _LENGTH_TOLERANCE) & (lengths > 0)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise ValueError(f"{name}: row {row} has length {lengths[row]:.4g}; scale rows to length 1 (or zero)")
-    return rows
+        raise ValueError(
+            f"{name}: row {start + row} has length {lengths[row]:.4g}; scale rows to length 1 (or zero)"
+        )
 
 
 def checked_ids(ids: NDArray[Any], *, n: int) -> NDArray[np.int64]:
@@ -43,6 +71,7 @@ def checked_ids(ids: NDArray[Any], *, n: int) -> NDArray[np.int64]:
         raise ValueError(f"ids: shape {found.shape} for {n} vectors; give ({n},)")
     if n and found.min() < 0:
         raise ValueError(f"ids: {found.min()} is negative; -1 stands for a missing neighbour")
-    if len(np.unique(found)) != n:
-        raise ValueError(f"ids: {n - len(np.unique(found))} of {n} are repeated; give each vector its own")
+    distinct = len(np.unique(found))
+    if distinct != n:
+        raise ValueError(f"ids: {n - distinct} of {n} are repeated; give each vector its own")
     return found

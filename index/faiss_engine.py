@@ -17,6 +17,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from index.checks import Vectors, row_blocks, widened
 from index.ranking import rank_candidates
 
 FLAT_LIMIT = 10_000  # measured: brute force is exact and takes 2 s for the graph of so many (256 dimensions)
@@ -62,7 +63,7 @@ def n_lists(n: int) -> int:
     return 0 if n <= FLAT_LIMIT else _LISTS_PER_ROOT * math.isqrt(n)
 
 
-def make_engine(vectors: NDArray[np.float32], *, seed: int) -> Any:
+def make_engine(vectors: Vectors, *, seed: int) -> Any:
     """A trained, empty engine for inner products, made for about the given vectors.
 
     Deterministic for one seed, machine and number of threads: k-means starts from, and samples with, `seed`.
@@ -78,7 +79,8 @@ def make_engine(vectors: NDArray[np.float32], *, seed: int) -> Any:
     engine.cp.spherical = True
     engine.cp.max_points_per_centroid = _POINTS_PER_LIST
     engine.cp.min_points_per_centroid = 1
-    engine.train(vectors)
+    rows = np.random.default_rng(seed).choice(n, size=min(n, lists * _POINTS_PER_LIST), replace=False)
+    engine.train(widened(vectors[np.sort(rows)]))
     return engine
 
 
@@ -106,7 +108,7 @@ def ids_of_list(engine: Any, number: int) -> NDArray[np.int64]:
 
 
 def choose_effort(
-    engine: Any, vectors: NDArray[np.float32], ids: NDArray[np.int64], *, k: int, target: float, seed: int
+    engine: Any, vectors: Vectors, ids: NDArray[np.int64], *, k: int, target: float, seed: int
 ) -> float:
     """Raise the number of probed lists until recall@k on a sample reaches the target.
 
@@ -137,16 +139,29 @@ def choose_effort(
         return 1.0
     rows = np.sort(np.random.default_rng(seed).choice(n, size=min(n, _SAMPLE), replace=False))
     n_candidates = min(n, k + 1 + SPARE)
-    _, true = faiss.knn(vectors[rows], vectors, n_candidates, metric=faiss.METRIC_INNER_PRODUCT)
-    _, reach = rank_candidates(vectors[rows], vectors, true, k=k, excluded=rows)
+    queries = widened(vectors[rows])
+    true = _nearest(queries, vectors, n_candidates)
+    _, reach = rank_candidates(queries, vectors, true, k=k, excluded=rows)
     by_id = np.argsort(ids)
     probes = _FIRST_PROBES
     while True:
         engine.nprobe = min(probes, engine.nlist)
-        _, found = engine.search(vectors[rows], n_candidates)
+        _, found = engine.search(queries, n_candidates)
         places = np.where(found >= 0, by_id[np.searchsorted(ids, found, sorter=by_id) % n], -1)
-        _, distances = rank_candidates(vectors[rows], vectors, places, k=k, excluded=rows)
+        _, distances = rank_candidates(queries, vectors, places, k=k, excluded=rows)
         recall = float(np.mean(distances <= reach[:, -1:]))
         if recall >= target or engine.nprobe == engine.nlist:
             return recall
         probes += max(probes // 4, 1)
+
+
+def _nearest(queries: NDArray[np.float32], vectors: Vectors, k: int) -> NDArray[np.int64]:
+    """Rows of the k vectors of largest inner product with each query, by brute force; shape (m, k)."""
+    heap = faiss.ResultHeap(len(queries), k, keep_max=True)
+    for rows in row_blocks(len(vectors)):
+        block = widened(vectors[rows])
+        similarities, found = faiss.knn(queries, block, min(k, len(block)), metric=faiss.METRIC_INNER_PRODUCT)
+        heap.add_result(similarities, found + rows.start)
+    heap.finalize()
+    nearest: NDArray[np.int64] = heap.I
+    return nearest

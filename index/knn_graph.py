@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import checked_vectors
+from index.checks import Vectors, checked_vectors
 from index.faiss_engine import SPARE
 from index.list_search import candidates_by_list
 from index.ranking import rank_candidates
@@ -26,7 +26,7 @@ class KnnGraph:
     Attributes
     ----------
     indices
-        Shape (n, k), int64: rows of the neighbours, ascending by (distance, row), -1 where there are fewer
+        Shape (n, k), int32: rows of the neighbours, ascending by (distance, row), -1 where there are fewer
         than k.
     distances
         Shape (n, k), float32: cosine distances in [0, 2], multiples of 1e-6, infinite where there is no
@@ -35,13 +35,13 @@ class KnnGraph:
         Measured recall@k of the index: 1 when it is exact.
     """
 
-    indices: NDArray[np.int64]
+    indices: NDArray[np.int32]
     distances: NDArray[np.float32]
     recall: float
 
 
 def knn_graph(
-    vectors: NDArray[np.float32],
+    vectors: Vectors,
     k: int,
     *,
     index: VectorIndex | None = None,
@@ -55,7 +55,8 @@ def knn_graph(
     Parameters
     ----------
     vectors
-        Shape (n, dim), unit rows or zero rows; a zero row has distance 1 to all.
+        Shape (n, dim), n < 2^31, float32 or float16, in memory or mapped from a file: unit rows or zero
+        rows; a zero row has distance 1 to all.
     k
         At least 1; may exceed n - 1.
     index
@@ -69,7 +70,7 @@ def knn_graph(
     -------
     The same graph for the same arguments on one machine; given the index, whatever the number of threads (the
     k-means of a large index may round otherwise with another number). Exact up to 10,000 vectors. Memory
-    beside the vectors and the index: 12 bytes times n k. Where more vectors tie at the k-th distance than
+    beside the vectors and the index: 8 bytes times n k. Where more vectors tie at the k-th distance than
     fit, the smallest rows among those looked at are kept.
 
     Raises
@@ -87,7 +88,7 @@ def knn_graph(
         raise ValueError(
             f"index: it holds {len(index)} vectors; it must hold the {n} given ones under 0..{n - 1}"
         )
-    indices = np.full((n, k), -1, dtype=np.int64)
+    indices = np.full((n, k), -1, dtype=np.int32)
     distances = np.full((n, k), np.inf, dtype=np.float32)
 
     def rank(rows: slice, found: NDArray[np.int64]) -> None:

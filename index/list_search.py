@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.checks import Vectors, widened
 from index.compiled import compiled
 from index.faiss_engine import faiss_threads, ids_of_list, is_flat
 
@@ -39,7 +40,7 @@ class _Probes:
 
 def candidates_by_list(
     engine: Any,
-    vectors: NDArray[np.float32],
+    vectors: Vectors,
     *,
     n_candidates: int,
     threads: int | None,
@@ -80,20 +81,20 @@ def candidates_by_list(
 
 def _search_part(
     engine: Any,
-    vectors: NDArray[np.float32],
+    vectors: Vectors,
     lists: list[NDArray[np.int64]],
     rows: slice,
     *,
     n_candidates: int,
 ) -> NDArray[np.int64]:
-    queries = vectors[rows]
+    queries = widened(vectors[rows])
     probes = _probes(engine, queries)
     best = np.full((len(queries), n_candidates), -np.inf, dtype=np.float32)
     found = np.full((len(queries), n_candidates), -1, dtype=np.int64)
     for number, members in enumerate(lists):
         asking = probes.members[probes.offsets[number] : probes.offsets[number + 1]]
         for block, columns in _blocks(len(asking), len(members)):
-            similarities = queries[asking[block]] @ vectors[members[columns]].T
+            similarities = queries[asking[block]] @ widened(vectors[members[columns]]).T
             _keep_best(similarities, asking[block], members[columns], best, found)
     return found
 

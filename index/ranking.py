@@ -10,10 +10,14 @@ cosine distance d(a, b) = 1 - a.b / (|a| |b|), in [0, 2]; 1 where a or b is zero
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+from numba.core.types import Float
+from numba.extending import overload
 from numpy.typing import NDArray
 
+from index.checks import Vectors
 from index.compiled import compiled
 
 RESOLUTION = 1e-6  # distances are multiples of it: ten times the rounding error of a float32 dot product
@@ -21,18 +25,41 @@ _STEPS = 1_000_000  # 1 / RESOLUTION
 _BLOCK_ROWS = 2_048
 
 
+_HALF_SCALE = np.float32(2.0**112)  # 127 - 15: what the exponents of float32 and float16 count from
+
+
+@compiled()
+def _widened(half: np.uint16) -> np.float32:
+    """The bits of a float16 as a float32: exact for every finite number, and a loop of it is vectorised."""
+    bits = np.uint32(half)
+    sign, rest = bits & np.uint32(0x8000), bits & np.uint32(0x7FFF)
+    return np.uint32(sign << np.uint32(16) | rest << np.uint32(13)).view(np.float32) * _HALF_SCALE
+
+
+def _value(number: Any) -> Any:
+    """A number of either kind of vector as float32, in compiled code only."""
+    raise NotImplementedError
+
+
+@overload(_value)
+def _value_compiled(number):  # type: ignore[no-untyped-def]  # numba compares the signatures of the two
+    if isinstance(number, Float):
+        return lambda number: number
+    return lambda number: _widened(number)
+
+
 @compiled(fastmath={"reassoc", "contract"})
-def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> np.float32:
+def _dot(a: NDArray[Any], b: NDArray[Any]) -> np.float32:
     total = np.float32(0)
     for i in range(a.shape[0]):
-        total += a[i] * b[i]
+        total += _value(a[i]) * _value(b[i])
     return total
 
 
 @compiled()
 def _rank_rows(
-    queries: NDArray[np.float32],
-    vectors: NDArray[np.float32],
+    queries: NDArray[Any],
+    vectors: NDArray[Any],
     positions: NDArray[np.int64],
     ids: NDArray[np.int64],
     excluded: NDArray[np.int64],
@@ -67,9 +94,14 @@ def _rank_rows(
                 n_kept = min(n_kept + 1, k)
 
 
+def _bits(vectors: Vectors) -> NDArray[Any]:
+    """The array as the kernel reads it: numba has no arithmetic of float16."""
+    return np.asarray(vectors).view(np.uint16) if vectors.dtype == np.float16 else np.asarray(vectors)
+
+
 def rank_candidates(
-    queries: NDArray[np.float32],
-    vectors: NDArray[np.float32],
+    queries: Vectors,
+    vectors: Vectors,
     positions: NDArray[np.int64],
     *,
     k: int,
@@ -82,9 +114,9 @@ def rank_candidates(
     Parameters
     ----------
     queries
-        Shape (m, dim).
+        Shape (m, dim), float32 or float16.
     vectors
-        Shape (n, dim).
+        Shape (n, dim), float32 or float16; read, not copied.
     positions
         Shape (m, c): rows of `vectors` that are candidates of each query; -1 for none. Distinct in a row.
     k
@@ -106,11 +138,12 @@ def rank_candidates(
     excluded = np.full(m, np.iinfo(np.int64).min) if excluded is None else excluded
     out_ids = np.full((m, k), -1, dtype=np.int64)
     out_steps = np.full((m, k), -1, dtype=np.int32)
+    asking, asked = _bits(queries), _bits(vectors)
 
     def rank(start: int) -> None:
         rows = slice(start, start + _BLOCK_ROWS)
         _rank_rows(
-            queries[rows], vectors, positions[rows], ids[rows], excluded[rows], out_ids[rows], out_steps[rows]
+            asking[rows], asked, positions[rows], ids[rows], excluded[rows], out_ids[rows], out_steps[rows]
         )
 
     starts = range(0, m, _BLOCK_ROWS)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import checked_ids, checked_vectors
+from index.checks import Vectors, checked_ids, checked_vectors, row_blocks, widened
 from index.faiss_engine import SPARE, choose_effort, faiss_threads, ids_of, is_flat, make_engine, one_by_one
 from index.ranking import rank_candidates
 from index.storage import read_engine, write_engine
@@ -57,7 +57,7 @@ class VectorIndex:
         return len(self._ids)
 
     def search(
-        self, queries: NDArray[np.float32], k: int, *, threads: int | None = None
+        self, queries: Vectors, k: int, *, threads: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The k nearest vectors of each query.
 
@@ -83,7 +83,7 @@ class VectorIndex:
         ValueError
             `queries` of another dimension or not finite, `k` or `threads` below 1.
         """
-        queries = checked_vectors(queries, name="queries", dim=self.dim)
+        queries = widened(checked_vectors(queries, name="queries", dim=self.dim))
         if k < 1 or (threads is not None and threads < 1):
             raise ValueError(f"k={k}, threads={threads}: give at least 1 of each")
         ids = np.full((len(queries), k), -1, dtype=np.int64)
@@ -107,9 +107,7 @@ class VectorIndex:
                 )
         return ids, distances
 
-    def add(
-        self, vectors: NDArray[np.float32], ids: NDArray[np.int64], *, threads: int | None = None
-    ) -> None:
+    def add(self, vectors: Vectors, ids: NDArray[np.int64], *, threads: int | None = None) -> None:
         """Add vectors, shape (n, dim), under new ids, shape (n,).
 
         The kind stays as built: rebuild when the index has grown several times over.
@@ -129,7 +127,8 @@ class VectorIndex:
         if len(ids) == 0:
             return
         with faiss_threads(threads):
-            self.engine.add_with_ids(vectors, ids)
+            for rows in row_blocks(len(vectors)):
+                self.engine.add_with_ids(widened(vectors[rows]), ids[rows])
         self._ids = np.sort(np.concatenate([self._ids, ids]))
 
     def remove(self, ids: NDArray[np.int64]) -> int:
@@ -148,7 +147,7 @@ class VectorIndex:
 
 
 def build_index(
-    vectors: NDArray[np.float32],
+    vectors: Vectors,
     *,
     ids: NDArray[np.int64] | None = None,
     k: int = 15,
@@ -161,7 +160,8 @@ def build_index(
     Parameters
     ----------
     vectors
-        Shape (n, dim), unit rows or zero rows.
+        Shape (n, dim), unit rows or zero rows, float32 or float16; may be mapped from a file, for only blocks
+        of rows are copied.
     ids
         Shape (n,), unique and >= 0; by default the row numbers.
     k
@@ -189,8 +189,8 @@ def build_index(
     ids = np.arange(len(vectors)) if ids is None else checked_ids(ids, n=len(vectors))
     with faiss_threads(threads):
         engine = make_engine(vectors, seed=seed)
-        if len(vectors):
-            engine.add_with_ids(vectors, ids)
+        for rows in row_blocks(len(vectors)):
+            engine.add_with_ids(widened(vectors[rows]), ids[rows])
         recall = choose_effort(engine, vectors, ids, k=k, target=recall_target, seed=seed)
     return VectorIndex(engine, ids, recall=recall)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -39,7 +41,7 @@ def check_graph(graph: KnnGraph, vectors: Rows, k: int) -> None:
     """Invariants of every graph; and each distance is that of the pair."""
     n = len(vectors)
     assert graph.indices.shape == graph.distances.shape == (n, k)
-    assert graph.indices.dtype == np.int64
+    assert graph.indices.dtype == np.int32
     assert graph.distances.dtype == np.float32
     assert 0 <= graph.recall <= 1
     assert np.array_equal(graph.indices < 0, np.isinf(graph.distances))
@@ -131,6 +133,20 @@ def test_lists_find_what_the_engine_finds() -> None:
     indices, distances = rank_candidates(vectors, vectors, found, k=10, excluded=rows)
     assert np.mean(graph.indices == indices) > 0.999
     np.testing.assert_allclose(np.sum(graph.distances, axis=1), np.sum(distances, axis=1), rtol=1e-2)
+
+
+@pytest.mark.parametrize("n", [700, 11_000])
+def test_half_precision_in_a_file_gives_the_graph_of_float32(n: int, tmp_path: Path) -> None:
+    halves = unit_rows(n, seed=9, n_centres=40).astype(np.float16)
+    halves[3] = 0
+    np.save(tmp_path / "rows.npy", halves)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    full, half, file = (knn_graph(rows, 6) for rows in (halves.astype(np.float32), halves, mapped))
+    check_graph(half, halves.astype(np.float32), 6)
+    assert file.indices.tobytes() == half.indices.tobytes()
+    assert file.distances.tobytes() == half.distances.tobytes()
+    assert np.mean(half.indices == full.indices) > 0.999  # a sum in another order may round otherwise
+    np.testing.assert_allclose(half.distances, full.distances, atol=1.5e-6)
 
 
 def test_graph_is_that_of_search() -> None:
