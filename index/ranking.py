@@ -13,47 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba.core.types import Float
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from index.checks import Vectors
 from index.compiled import compiled
+from index.dot import bits, dot
 
 RESOLUTION = 1e-6  # distances are multiples of it: ten times the rounding error of a float32 dot product
 _STEPS = 1_000_000  # 1 / RESOLUTION
 _BLOCK_ROWS = 2_048
-
-
-_HALF_SCALE = np.float32(2.0**112)  # 127 - 15: what the exponents of float32 and float16 count from
-
-
-@compiled()
-def _widened(half: np.uint16) -> np.float32:
-    """The bits of a float16 as a float32: exact for every finite number, and a loop of it is vectorised."""
-    bits = np.uint32(half)
-    sign, rest = bits & np.uint32(0x8000), bits & np.uint32(0x7FFF)
-    return np.uint32(sign << np.uint32(16) | rest << np.uint32(13)).view(np.float32) * _HALF_SCALE
-
-
-def _value(number: Any) -> Any:
-    """A number of either kind of vector as float32, in compiled code only."""
-    raise NotImplementedError
-
-
-@overload(_value)
-def _value_compiled(number):  # type: ignore[no-untyped-def]  # numba compares the signatures of the two
-    if isinstance(number, Float):
-        return lambda number: number
-    return lambda number: _widened(number)
-
-
-@compiled(fastmath={"reassoc", "contract"})
-def _dot(a: NDArray[Any], b: NDArray[Any]) -> np.float32:
-    total = np.float32(0)
-    for i in range(a.shape[0]):
-        total += _value(a[i]) * _value(b[i])
-    return total
 
 
 @compiled()
@@ -69,14 +37,14 @@ def _rank_rows(
     """Insertion sort of each row's candidates by (rounded distance, id) into the first k places."""
     k = out_ids.shape[1]
     for row in range(positions.shape[0]):
-        norm = np.sqrt(_dot(queries[row], queries[row]))
+        norm = np.sqrt(dot(queries[row], queries[row]))
         n_kept = 0
         for column in range(positions.shape[1]):
             at = positions[row, column]
             if at < 0 or ids[row, column] == excluded[row]:
                 continue
-            scale = norm * np.sqrt(_dot(vectors[at], vectors[at]))
-            cosine = _dot(queries[row], vectors[at]) / scale if scale > 0 else 0.0
+            scale = norm * np.sqrt(dot(vectors[at], vectors[at]))
+            cosine = dot(queries[row], vectors[at]) / scale if scale > 0 else 0.0
             step = np.int32(np.rint(min(max(1.0 - cosine, 0.0), 2.0) * _STEPS))
             found = ids[row, column]
             place = n_kept
@@ -92,11 +60,6 @@ def _rank_rows(
                 out_ids[row, place] = found
                 out_steps[row, place] = step
                 n_kept = min(n_kept + 1, k)
-
-
-def _bits(vectors: Vectors) -> NDArray[Any]:
-    """The array as the kernel reads it: numba has no arithmetic of float16."""
-    return np.asarray(vectors).view(np.uint16) if vectors.dtype == np.float16 else np.asarray(vectors)
 
 
 def rank_candidates(
@@ -138,7 +101,7 @@ def rank_candidates(
     excluded = np.full(m, np.iinfo(np.int64).min) if excluded is None else excluded
     out_ids = np.full((m, k), -1, dtype=np.int64)
     out_steps = np.full((m, k), -1, dtype=np.int32)
-    asking, asked = _bits(queries), _bits(vectors)
+    asking, asked = bits(queries), bits(vectors)
 
     def rank(start: int) -> None:
         rows = slice(start, start + _BLOCK_ROWS)
