@@ -6,16 +6,18 @@ numba has no arithmetic of float16: kernels read such vectors as their bits, and
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, cast
 
 import numpy as np
-from llvmlite import ir
 from numba.core.types import Float, float32, uint16
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from index.checks import Vectors
 from index.compiled import compiled
+
+_ir: Any = import_module("llvmlite.ir")  # what numba generates
 
 
 def _widened(_context: Any, number: Any) -> Any:
@@ -24,7 +26,7 @@ def _widened(_context: Any, number: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         if isinstance(number, Float):
             return arguments[0]
-        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+        return builder.fpext(builder.bitcast(arguments[0], _ir.HalfType()), _ir.FloatType())
 
     return float32(float32 if isinstance(number, Float) else uint16), generate
 

@@ -28,10 +28,10 @@ _BLOCK_ROWS = 2_048
 def _rank_rows(
     queries: NDArray[Any],
     vectors: NDArray[Any],
-    positions: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    excluded: NDArray[np.int64],
-    out_ids: NDArray[np.int64],
+    positions: NDArray[Any],
+    ids: NDArray[Any],
+    excluded: NDArray[Any],
+    out_ids: NDArray[Any],
     out_steps: NDArray[np.int32],
 ) -> None:
     """Insertion sort of each row's candidates by (rounded distance, id) into the first k places."""
@@ -65,13 +65,13 @@ def _rank_rows(
 def rank_candidates(
     queries: Vectors,
     vectors: Vectors,
-    positions: NDArray[np.int64],
+    positions: NDArray[Any],
     *,
     k: int,
-    ids: NDArray[np.int64] | None = None,
-    excluded: NDArray[np.int64] | None = None,
+    ids: NDArray[Any] | None = None,
+    excluded: NDArray[Any] | None = None,
     threads: int = 1,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """The k nearest of each query's candidates, by exact distance.
 
     Parameters
@@ -81,11 +81,12 @@ def rank_candidates(
     vectors
         Shape (n, dim), float32 or float16; read, not copied.
     positions
-        Shape (m, c): rows of `vectors` that are candidates of each query; -1 for none. Distinct in a row.
+        Shape (m, c), int32 or int64: rows of `vectors` that are candidates of each query; -1 for none.
+        Distinct in a row.
     k
         Neighbours wanted.
     ids
-        Shape (m, c): the candidates' ids; by default their positions.
+        Shape (m, c): the candidates' ids, >= 0; by default their positions.
     excluded
         Shape (m,): an id each query must not have, such as its own; by default none.
     threads
@@ -93,13 +94,14 @@ def rank_candidates(
 
     Returns
     -------
-    Ids, int64 of shape (m, k), -1 where there are fewer than k, and float32 cosine distances, multiples of
-    1e-6, infinite there. Ascending by (distance, id). A row depends on its query and its candidates alone.
+    Ids, of their type and shape (m, k), -1 where there are fewer than k, and float32 cosine distances,
+    multiples of 1e-6, infinite there. Ascending by (distance, id). A row depends on its query and its
+    candidates alone.
     """
     m = len(positions)
     ids = positions if ids is None else ids
-    excluded = np.full(m, np.iinfo(np.int64).min) if excluded is None else excluded
-    out_ids = np.full((m, k), -1, dtype=np.int64)
+    excluded = np.full(m, -1, dtype=ids.dtype) if excluded is None else excluded
+    out_ids = np.full((m, k), -1, dtype=ids.dtype)
     out_steps = np.full((m, k), -1, dtype=np.int32)
     asking, asked = bits(queries), bits(vectors)
 

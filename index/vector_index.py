@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.checks import Vectors, checked_ids, checked_vectors, row_blocks, widened
-from index.faiss_engine import SPARE, choose_effort, faiss_threads, ids_of, is_flat, make_engine, one_by_one
+from index.faiss_engine import SPARE, ids_of, is_flat, make_engine
 from index.ranking import rank_candidates
+from index.recall import choose_effort, true_neighbours
 from index.storage import read_engine, write_engine
+from index.threads import faiss_threads, one_by_one
 
 _SEARCH_ROWS = 1_024  # queries at a time: bounds the memory of the candidates' vectors to some 40 MB
 _FEW_QUERIES = 32
@@ -187,11 +189,12 @@ def build_index(
     if not 0 < recall_target <= 1:
         raise ValueError(f"recall_target={recall_target}: give a number in (0, 1]")
     ids = np.arange(len(vectors)) if ids is None else checked_ids(ids, n=len(vectors))
-    with faiss_threads(threads):
-        engine = make_engine(vectors, seed=seed)
-        for rows in row_blocks(len(vectors)):
-            engine.add_with_ids(widened(vectors[rows]), ids[rows])
-        recall = choose_effort(engine, vectors, ids, k=k, target=recall_target, seed=seed)
+    with faiss_threads(threads):  # a wrong number is refused before the work
+        engine, numbers = make_engine(vectors, ids, seed=seed, threads=threads)
+    if is_flat(engine):
+        return VectorIndex(engine, ids, recall=1.0)
+    truth = true_neighbours(vectors, k=min(k, len(vectors) - 1), seed=seed, threads=threads)
+    recall = choose_effort(engine, vectors, numbers, truth=truth, target=recall_target)
     return VectorIndex(engine, ids, recall=recall)
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from index import KnnGraph, build_index, knn_graph
-from index.ranking import rank_candidates
 
 Rows = NDArray[np.float32]
 
@@ -98,10 +97,8 @@ def test_all_identical_beyond_the_candidates() -> None:
 
 def test_large_graph_reaches_its_recall_and_is_deterministic() -> None:
     vectors = unit_rows(11_000, seed=3, n_centres=100)
-    done: list[tuple[int, int]] = []
-    graph = knn_graph(vectors, 10, seed=4, recall_target=0.97, on_progress=lambda n, of: done.append((n, of)))
+    graph = knn_graph(vectors, 10, seed=4, recall_target=0.97)
     check_graph(graph, vectors, 10)
-    assert done == [(1_375 * part, 11_000) for part in range(1, 9)]
     assert graph.recall >= 0.97
     rows = np.arange(0, len(vectors), 50)
     similarities = vectors[rows] @ vectors.T
@@ -120,19 +117,6 @@ def test_threads_do_not_change_the_distances() -> None:
         one, two = (knn_graph(vectors, 8, index=index, threads=threads) for threads in (1, 2))
         assert one.distances.tobytes() == two.distances.tobytes()
         assert one.indices.tobytes() == two.indices.tobytes()
-
-
-def test_lists_find_what_the_engine_finds() -> None:
-    """The matrix products by list against FAISS's own search of the same lists."""
-    vectors = unit_rows(11_000, seed=8, n_centres=150).astype(np.float16).astype(np.float32)
-    index = build_index(vectors, k=10)
-    assert index.kind == "ivf"
-    graph = knn_graph(vectors, 10, index=index)
-    _, found = index.engine.search(vectors, 15)
-    rows = np.arange(len(vectors))
-    indices, distances = rank_candidates(vectors, vectors, found, k=10, excluded=rows)
-    assert np.mean(graph.indices == indices) > 0.999
-    np.testing.assert_allclose(np.sum(graph.distances, axis=1), np.sum(distances, axis=1), rtol=1e-2)
 
 
 @pytest.mark.parametrize("n", [700, 11_000])
