@@ -1,33 +1,15 @@
-"""Checks of what a caller hands in: unit vectors and ids.
-
-Vectors are float32 or float16, in memory or mapped from a file, and are never copied whole: whoever needs
-numbers asks for a block of rows as float32.
-"""
+"""Checks of what a caller hands in: unit vectors and ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors: TypeAlias = NDArray[np.float32] | NDArray[np.float16]
+from index.vectors import Vectors, row_blocks, widened
 
 _LENGTH_TOLERANCE = 1e-2
-_BLOCK_ROWS = 16_384  # 16 MB of float32 at 256 dimensions
-
-
-def row_blocks(n: int) -> Iterator[slice]:
-    """Consecutive slices of at most 16,384 rows that cover n."""
-    for start in range(0, n, _BLOCK_ROWS):
-        yield slice(start, min(start + _BLOCK_ROWS, n))
-
-
-def widened(rows: Vectors) -> NDArray[np.float32]:
-    """Some rows as C-contiguous float32, which is what FAISS and a matrix product read."""
-    found: NDArray[np.float32] = np.ascontiguousarray(rows, dtype=np.float32)
-    return found
 
 
 def checked_vectors(vectors: NDArray[Any], *, name: str, dim: int | None = None) -> Vectors:
@@ -40,7 +22,8 @@ def checked_vectors(vectors: NDArray[Any], *, name: str, dim: int | None = None)
         1.
     """
     half = np.asarray(vectors).dtype == np.float16
-    rows: Vectors = np.ascontiguousarray(vectors) if half else widened(vectors)
+    kind: Any = np.float16 if half else np.float32
+    rows: Vectors = np.ascontiguousarray(vectors, dtype=kind)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"{name}: shape {rows.shape}; give (n, dim), one row a vector")
     if dim is not None and rows.shape[1] != dim:

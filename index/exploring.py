@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.compiled import compiled
-from index.dot import dot
 from index.ranking import RESOLUTION
+from index.vectors import dot
 
 
 @compiled()

@@ -14,10 +14,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import Vectors, row_blocks, widened
 from index.coarse import Coarse, grouped, nearest_lists, train_centroids
 from index.list_search import Lists
 from index.threads import faiss_threads, share_out
+from index.vectors import Vectors, gathered, row_blocks, widened
 
 FLAT_LIMIT = 10_000  # measured: brute force is exact and takes 2 s for the graph of so many (256 dimensions)
 _LISTS_PER_ROOT = 4
@@ -50,7 +50,7 @@ def make_engine(
     generator = np.random.default_rng(seed)
     drawn = np.sort(generator.choice(n, size=min(n, lists * _POINTS_PER_LIST), replace=False))
     with faiss_threads(threads):
-        centroids = train_centroids(widened(vectors[drawn]), lists, seed=seed)
+        centroids = train_centroids(gathered(vectors, drawn), lists, seed=seed)
         engine.quantizer.add(centroids)
         engine.train(centroids)  # nothing is left to learn: it marks the engine as trained
     numbers = _numbers(grouped(centroids, seed=seed), vectors, threads=threads)

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import Vectors, checked_vectors, row_blocks, widened
+from index.checks import checked_vectors
 from index.coarse import grouped, nearest_lists
-from index.dot import bits
 from index.exploring import explore, listed_by
 from index.faiss_engine import SPARE, centroids_of, is_flat, lists_of_engine
 from index.list_search import nearest_in_lists
@@ -26,10 +25,11 @@ from index.ranking import rank_candidates
 from index.recall import true_neighbours
 from index.threads import share_out
 from index.vector_index import VectorIndex, build_index
+from index.vectors import Vectors, bits, gathered, row_blocks, widened
 
-_FIRST_PROBES = 4
-_LEAST_GAIN = 0.02  # of recall, for another round
-_PART_ROWS = 8_192  # at most; and at least eight parts, for the threads, unless these are below 1,024 rows
+_FIRST_PROBES = 6
+_LEAST_GAIN = 0.01  # of recall, for another round
+_PART_ROWS = 32_768  # at most; and at least eight parts, for the threads, unless these are below 1,024 rows
 _N_PARTS, _SMALLEST_PART = 8, 1_024
 
 
@@ -138,7 +138,7 @@ class _Search:
         n_candidates = min(len(self.vectors), self.k + 1 + SPARE)
 
         def work(rows: NDArray[np.int32]) -> None:
-            queries = widened(self.vectors[rows])
+            queries = gathered(self.vectors, rows)
             probed = (
                 np.zeros((len(rows), 1), dtype=np.int32)
                 if self.coarse is None

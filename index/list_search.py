@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import Vectors, widened
 from index.compiled import compiled
+from index.vectors import Vectors, gathered
 
 _BLOCK_ROWS = 1_024  # queries that meet a list at a time: their similarities stay in the cache
 _BLOCK_COLUMNS = 512  # vectors of a list at a time
@@ -82,7 +82,7 @@ def nearest_in_lists(
     found = np.full((len(queries), n_wanted), -1, dtype=np.int32)
     for number in np.flatnonzero(np.diff(asking.offsets)).tolist():
         for columns in _blocks(lists.of(number), _BLOCK_COLUMNS):
-            block = widened(vectors[columns])
+            block = gathered(vectors, columns)
             for rows in _blocks(asking.of(number), _BLOCK_ROWS):
                 _keep_best(queries[rows] @ block.T, rows, columns, best, found)
     return found

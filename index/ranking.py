@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import Vectors
 from index.compiled import compiled
-from index.dot import bits, dot
+from index.vectors import Vectors, bits, dot
 
 RESOLUTION = 1e-6  # distances are multiples of it: ten times the rounding error of a float32 dot product
 _STEPS = 1_000_000  # 1 / RESOLUTION

@@ -9,10 +9,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import Vectors, row_blocks, widened
 from index.faiss_engine import SPARE
 from index.ranking import rank_candidates
 from index.threads import faiss_threads
+from index.vectors import Vectors, gathered, row_blocks, widened
 
 _SAMPLE = 400  # rows whose recall is measured
 
@@ -52,7 +52,7 @@ def true_neighbours(vectors: Vectors, *, k: int, seed: int, threads: int | None)
     """The true k neighbours of 400 rows drawn with `seed`, by brute force over blocks of rows; 1 <= k < n."""
     n = len(vectors)
     rows = np.sort(np.random.default_rng(seed).choice(n, size=min(n, _SAMPLE), replace=False))
-    queries = widened(vectors[rows])
+    queries = gathered(vectors, rows)
     n_candidates = min(n, k + 1 + SPARE)
     heap = faiss.ResultHeap(len(queries), n_candidates, keep_max=True)
     with faiss_threads(threads):
@@ -88,7 +88,7 @@ def choose_effort(
     -------
     The recall@k at the chosen effort.
     """
-    _, order = engine.quantizer.search(widened(vectors[truth.rows]), engine.nlist)
+    _, order = engine.quantizer.search(gathered(vectors, truth.rows), engine.nlist)
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(engine.nlist)[None, :], axis=1)
     counts = (truth.near >= 0) & (truth.distances <= truth.reach)

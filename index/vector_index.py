@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks import Vectors, checked_ids, checked_vectors, row_blocks, widened
+from index.checks import checked_ids, checked_vectors
 from index.faiss_engine import SPARE, ids_of, is_flat, make_engine
 from index.ranking import rank_candidates
 from index.recall import choose_effort, true_neighbours
 from index.storage import read_engine, write_engine
 from index.threads import faiss_threads, one_by_one
+from index.vectors import Vectors, row_blocks, widened
 
 _SEARCH_ROWS = 1_024  # queries at a time: bounds the memory of the candidates' vectors to some 40 MB
 _FEW_QUERIES = 32
