@@ -32,7 +32,7 @@ from clustering.scores import FLAG_LEVEL, q_values
 from clustering.sender_views import with_sender_families
 from clustering.signals import LEAST_OVERLAP, Signal
 from clustering.templates import family_template, templates_frame, templates_of
-from index import knn_graph
+from index import Vectors, knn_graph
 
 _SMALLEST = 1e-300
 _SENT = "No common text, but common senders: {share:.0%} of them are this campaign's accounts, beyond chance."
@@ -42,7 +42,7 @@ _LEFT = (
 )
 _JOINED = "Found by its senders: {share:.0%} of its accounts are this campaign's, beyond chance."
 
-EmbedRows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+EmbedRows = Callable[[NDArray[np.int64]], Vectors]
 
 
 @dataclass(frozen=True, eq=False)

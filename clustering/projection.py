@@ -68,7 +68,7 @@ class Projection:
 
 def project(
     labels: Ints,
-    embed_rows: Callable[[Ints], Floats],
+    embed_rows: Callable[[Ints], Vectors],
     *,
     seed: int,
     threads: int | None = None,
@@ -94,7 +94,7 @@ def project(
     """
     settings = settings or ProjectionSettings()
     rows = choose_rows(labels, seed=seed, settings=settings)
-    vectors = embed_rows(rows)
+    vectors = embed_rows(rows).astype(np.float32)
     graph = knn_graph(vectors, max(1, min(settings.n_neighbors, len(rows) - 1)), seed=seed, threads=threads)
     return Projection(rows, graph, lay_out(graph, vectors, seed=seed, settings=settings))
 

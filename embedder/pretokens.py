@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from embedder.shingles import TextBuffer
+from embedder.text_buffer import TextBuffer
 from embedder.words import compiled, decode
 
 pa: Any = pyarrow  # its stubs do not know from_buffers

@@ -24,8 +24,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from embedder.distillation import TOKENIZER_FILE, WEIGHTS_FILE
-from embedder.shingles import TextBuffer
 from embedder.static_model import MANIFEST_FILE
+from embedder.text_buffer import TextBuffer
 from embedder.tokens import BUFFER_TEXTS, MAX_TOKENS, WordTokens, buffers
 from embedder.unit_rows import half_unit_rows
 from embedder.words import compiled

@@ -12,8 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from embedder.pretokens import split_words, word_breaks
-from embedder.shingles import TextBuffer
-from embedder.views import to_buffer
+from embedder.text_buffer import TextBuffer, to_buffer
 
 MAX_TOKENS = 8192  # of a text; the rest is not read
 MAX_CHARACTERS = 65_536  # of a text; so that a text of megabytes is not tokenised for its first 8192 tokens

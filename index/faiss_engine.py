@@ -1,4 +1,4 @@
-"""What is asked of FAISS: make an engine, choose its effort, and search it with a given number of threads.
+"""What is asked of FAISS: make an engine, fill it, and read what is in its lists.
 
 Flat (exact, brute force) up to `FLAT_LIMIT` vectors; above, an inverted file over about 4 sqrt(n) lists whose
 vectors are kept in half precision. The engine is always made by FAISS's factory, so that it owns its
@@ -8,53 +8,21 @@ quantizer: one that Python also owns, or that two indexes share, is freed twice 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.ranking import rank_candidates
+from index.coarse import Coarse, grouped, nearest_lists, train_centroids
+from index.list_search import Lists
+from index.threads import faiss_threads, share_out
+from index.vectors import Vectors, gathered, row_blocks, widened
 
 FLAT_LIMIT = 10_000  # measured: brute force is exact and takes 2 s for the graph of so many (256 dimensions)
 _LISTS_PER_ROOT = 4
 _POINTS_PER_LIST = 32  # k-means sees at most so many vectors a list; more changed no recall
-_ITERATIONS = 8
-_SAMPLE = 400  # queries whose recall is measured
-_FIRST_PROBES = 8
 SPARE = 4  # candidates beyond those wanted: lengths are 1 within rounding, which reorders near ties
-_FAISS_GLOBALS = threading.Lock()
-
-
-@contextmanager
-def faiss_threads(threads: int | None) -> Iterator[int]:
-    """Let FAISS use so many threads (None: as it is), restore the number, yield the one in use."""
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads={threads}: give at least 1, or None for all cores")
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(threads or before)
-    try:
-        yield threads or before
-    finally:
-        faiss.omp_set_num_threads(before)
-
-
-@contextmanager
-def one_by_one() -> Iterator[None]:
-    """Let FAISS take each query alone, so that its batch cannot matter; slower than matrix products.
-
-    The switch belongs to the whole process, hence the lock; it is restored.
-    """
-    with _FAISS_GLOBALS:
-        before = faiss.cvar.distance_compute_blas_threshold
-        faiss.cvar.distance_compute_blas_threshold = 2**31 - 1
-        try:
-            yield
-        finally:
-            faiss.cvar.distance_compute_blas_threshold = before
 
 
 def n_lists(n: int) -> int:
@@ -62,24 +30,62 @@ def n_lists(n: int) -> int:
     return 0 if n <= FLAT_LIMIT else _LISTS_PER_ROOT * math.isqrt(n)
 
 
-def make_engine(vectors: NDArray[np.float32], *, seed: int) -> Any:
-    """A trained, empty engine for inner products, made for about the given vectors.
+def make_engine(
+    vectors: Vectors, ids: NDArray[np.int64], *, seed: int, threads: int | None
+) -> tuple[Any, NDArray[np.int32]]:
+    """An engine for inner products that holds the vectors, and the list of each; (n,) zeros when it is flat.
 
     Deterministic for one seed, machine and number of threads: k-means starts from, and samples with, `seed`.
     """
     n, dim = vectors.shape
     lists = n_lists(n)
+    engine: Any
     if lists == 0:
-        return faiss.index_factory(dim, "IDMap2,Flat", faiss.METRIC_INNER_PRODUCT)
-    engine: Any = faiss.index_factory(dim, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
+        engine = faiss.index_factory(dim, "IDMap2,Flat", faiss.METRIC_INNER_PRODUCT)
+        if n:
+            engine.add_with_ids(widened(vectors), ids)
+        return engine, np.zeros(n, dtype=np.int32)
+    engine = faiss.index_factory(dim, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
     engine.by_residual = False  # else half precision would not give back the vectors' own bytes
-    engine.cp.seed = seed
-    engine.cp.niter = _ITERATIONS
-    engine.cp.spherical = True
-    engine.cp.max_points_per_centroid = _POINTS_PER_LIST
-    engine.cp.min_points_per_centroid = 1
-    engine.train(vectors)
-    return engine
+    generator = np.random.default_rng(seed)
+    drawn = np.sort(generator.choice(n, size=min(n, lists * _POINTS_PER_LIST), replace=False))
+    with faiss_threads(threads):
+        centroids = train_centroids(gathered(vectors, drawn), lists, seed=seed)
+        engine.quantizer.add(centroids)
+        engine.train(centroids)  # nothing is left to learn: it marks the engine as trained
+    numbers = _numbers(grouped(centroids, seed=seed), vectors, threads=threads)
+    _fill(engine, vectors, ids, numbers, threads=threads)
+    return engine, numbers
+
+
+def _numbers(coarse: Coarse, vectors: Vectors, *, threads: int | None) -> NDArray[np.int32]:
+    """The list of each vector."""
+    numbers = np.empty(len(vectors), dtype=np.int32)
+
+    def work(rows: slice) -> None:
+        numbers[rows] = nearest_lists(coarse, widened(vectors[rows]), 1)[:, 0]
+
+    share_out(work, row_blocks(len(vectors)), threads=threads)
+    return numbers
+
+
+def _fill(
+    engine: Any,
+    vectors: Vectors,
+    ids: NDArray[np.int64],
+    numbers: NDArray[np.int32],
+    *,
+    threads: int | None,
+) -> None:
+    """Put each vector into its list, with room made before: a list that grows takes up to twice its size."""
+    for number, size in enumerate(np.bincount(numbers, minlength=engine.nlist)):
+        engine.invlists.resize(number, int(size))
+        engine.invlists.resize(number, 0)
+    with faiss_threads(threads):
+        for rows in row_blocks(len(vectors)):
+            block, lists = widened(vectors[rows]), numbers[rows].astype(np.int64)
+            arrays = (faiss.swig_ptr(array) for array in (block, ids[rows], lists))
+            engine.add_core(len(block), *arrays)
 
 
 def is_flat(engine: Any) -> bool:
@@ -87,66 +93,30 @@ def is_flat(engine: Any) -> bool:
     return not hasattr(engine, "nprobe")
 
 
+def centroids_of(engine: Any) -> NDArray[np.float32]:
+    """The centroids of an inverted file, shape (n_lists, dim)."""
+    found: NDArray[np.float32] = engine.quantizer.reconstruct_n(0, engine.nlist)
+    return found
+
+
 def ids_of(engine: Any) -> NDArray[np.int64]:
     """The ids an engine holds, in no order."""
     if is_flat(engine):
         held: NDArray[np.int64] = faiss.vector_to_array(engine.id_map).astype(np.int64)
         return held
-    parts = [ids_of_list(engine, number) for number in range(engine.nlist)]
-    return np.concatenate(parts)
+    return np.concatenate([_ids_of_list(engine, number) for number in range(engine.nlist)])
 
 
-def ids_of_list(engine: Any, number: int) -> NDArray[np.int64]:
-    """The ids in one list of an inverted file."""
+def lists_of_engine(engine: Any) -> Lists:
+    """The lists of an engine whose ids are row numbers; one list for a flat engine."""
+    members = ids_of(engine).astype(np.int32)
+    sizes = [len(members)] if is_flat(engine) else [engine.invlists.list_size(j) for j in range(engine.nlist)]
+    return Lists(offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), members=members)
+
+
+def _ids_of_list(engine: Any, number: int) -> NDArray[np.int64]:
     size = engine.invlists.list_size(number)
     if size == 0:
         return np.empty(0, dtype=np.int64)
     held: NDArray[np.int64] = faiss.rev_swig_ptr(engine.invlists.get_ids(number), size).astype(np.int64)
     return held
-
-
-def choose_effort(
-    engine: Any, vectors: NDArray[np.float32], ids: NDArray[np.int64], *, k: int, target: float, seed: int
-) -> float:
-    """Raise the number of probed lists until recall@k on a sample reaches the target.
-
-    Parameters
-    ----------
-    engine
-        Holds `vectors` under `ids`.
-    vectors
-        Shape (n, dim).
-    ids
-        Shape (n,).
-    k
-        Neighbours per query, the query itself not among them.
-    target
-        Wanted recall in (0, 1].
-    seed
-        Draws the sample of 400 queries.
-
-    Returns
-    -------
-    The measured recall@k: of the true neighbours' places, the share that the engine fills with one no farther
-    than the true k-th, so that a tie is not held against it. 1 for a flat engine, which has no effort to
-    choose.
-    """
-    n = len(vectors)
-    k = min(k, n - 1)
-    if is_flat(engine) or k < 1:
-        return 1.0
-    rows = np.sort(np.random.default_rng(seed).choice(n, size=min(n, _SAMPLE), replace=False))
-    n_candidates = min(n, k + 1 + SPARE)
-    _, true = faiss.knn(vectors[rows], vectors, n_candidates, metric=faiss.METRIC_INNER_PRODUCT)
-    _, reach = rank_candidates(vectors[rows], vectors, true, k=k, excluded=rows)
-    by_id = np.argsort(ids)
-    probes = _FIRST_PROBES
-    while True:
-        engine.nprobe = min(probes, engine.nlist)
-        _, found = engine.search(vectors[rows], n_candidates)
-        places = np.where(found >= 0, by_id[np.searchsorted(ids, found, sorter=by_id) % n], -1)
-        _, distances = rank_candidates(vectors[rows], vectors, places, k=k, excluded=rows)
-        recall = float(np.mean(distances <= reach[:, -1:]))
-        if recall >= target or engine.nprobe == engine.nlist:
-            return recall
-        probes += max(probes // 4, 1)

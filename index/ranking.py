@@ -10,46 +10,40 @@ cosine distance d(a, b) = 1 - a.b / (|a| |b|), in [0, 2]; 1 where a or b is zero
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.compiled import compiled
+from index.vectors import Vectors, bits, dot
 
 RESOLUTION = 1e-6  # distances are multiples of it: ten times the rounding error of a float32 dot product
 _STEPS = 1_000_000  # 1 / RESOLUTION
 _BLOCK_ROWS = 2_048
 
 
-@compiled(fastmath={"reassoc", "contract"})
-def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> np.float32:
-    total = np.float32(0)
-    for i in range(a.shape[0]):
-        total += a[i] * b[i]
-    return total
-
-
 @compiled()
 def _rank_rows(
-    queries: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    positions: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    excluded: NDArray[np.int64],
-    out_ids: NDArray[np.int64],
+    queries: NDArray[Any],
+    vectors: NDArray[Any],
+    positions: NDArray[Any],
+    ids: NDArray[Any],
+    excluded: NDArray[Any],
+    out_ids: NDArray[Any],
     out_steps: NDArray[np.int32],
 ) -> None:
     """Insertion sort of each row's candidates by (rounded distance, id) into the first k places."""
     k = out_ids.shape[1]
     for row in range(positions.shape[0]):
-        norm = np.sqrt(_dot(queries[row], queries[row]))
+        norm = np.sqrt(dot(queries[row], queries[row]))
         n_kept = 0
         for column in range(positions.shape[1]):
             at = positions[row, column]
             if at < 0 or ids[row, column] == excluded[row]:
                 continue
-            scale = norm * np.sqrt(_dot(vectors[at], vectors[at]))
-            cosine = _dot(queries[row], vectors[at]) / scale if scale > 0 else 0.0
+            scale = norm * np.sqrt(dot(vectors[at], vectors[at]))
+            cosine = dot(queries[row], vectors[at]) / scale if scale > 0 else 0.0
             step = np.int32(np.rint(min(max(1.0 - cosine, 0.0), 2.0) * _STEPS))
             found = ids[row, column]
             place = n_kept
@@ -68,29 +62,30 @@ def _rank_rows(
 
 
 def rank_candidates(
-    queries: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    positions: NDArray[np.int64],
+    queries: Vectors,
+    vectors: Vectors,
+    positions: NDArray[Any],
     *,
     k: int,
-    ids: NDArray[np.int64] | None = None,
-    excluded: NDArray[np.int64] | None = None,
+    ids: NDArray[Any] | None = None,
+    excluded: NDArray[Any] | None = None,
     threads: int = 1,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """The k nearest of each query's candidates, by exact distance.
 
     Parameters
     ----------
     queries
-        Shape (m, dim).
+        Shape (m, dim), float32 or float16.
     vectors
-        Shape (n, dim).
+        Shape (n, dim), float32 or float16; read, not copied.
     positions
-        Shape (m, c): rows of `vectors` that are candidates of each query; -1 for none. Distinct in a row.
+        Shape (m, c), int32 or int64: rows of `vectors` that are candidates of each query; -1 for none.
+        Distinct in a row.
     k
         Neighbours wanted.
     ids
-        Shape (m, c): the candidates' ids; by default their positions.
+        Shape (m, c): the candidates' ids, >= 0; by default their positions.
     excluded
         Shape (m,): an id each query must not have, such as its own; by default none.
     threads
@@ -98,19 +93,21 @@ def rank_candidates(
 
     Returns
     -------
-    Ids, int64 of shape (m, k), -1 where there are fewer than k, and float32 cosine distances, multiples of
-    1e-6, infinite there. Ascending by (distance, id). A row depends on its query and its candidates alone.
+    Ids, of their type and shape (m, k), -1 where there are fewer than k, and float32 cosine distances,
+    multiples of 1e-6, infinite there. Ascending by (distance, id). A row depends on its query and its
+    candidates alone.
     """
     m = len(positions)
     ids = positions if ids is None else ids
-    excluded = np.full(m, np.iinfo(np.int64).min) if excluded is None else excluded
-    out_ids = np.full((m, k), -1, dtype=np.int64)
+    excluded = np.full(m, -1, dtype=ids.dtype) if excluded is None else excluded
+    out_ids = np.full((m, k), -1, dtype=ids.dtype)
     out_steps = np.full((m, k), -1, dtype=np.int32)
+    asking, asked = bits(queries), bits(vectors)
 
     def rank(start: int) -> None:
         rows = slice(start, start + _BLOCK_ROWS)
         _rank_rows(
-            queries[rows], vectors, positions[rows], ids[rows], excluded[rows], out_ids[rows], out_steps[rows]
+            asking[rows], asked, positions[rows], ids[rows], excluded[rows], out_ids[rows], out_steps[rows]
         )
 
     starts = range(0, m, _BLOCK_ROWS)

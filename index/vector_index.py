@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.checks import checked_ids, checked_vectors
-from index.faiss_engine import SPARE, choose_effort, faiss_threads, ids_of, is_flat, make_engine, one_by_one
+from index.faiss_engine import SPARE, ids_of, is_flat, make_engine
 from index.ranking import rank_candidates
+from index.recall import choose_effort, true_neighbours
 from index.storage import read_engine, write_engine
+from index.threads import faiss_threads, one_by_one
+from index.vectors import Vectors, row_blocks, widened
 
 _SEARCH_ROWS = 1_024  # queries at a time: bounds the memory of the candidates' vectors to some 40 MB
 _FEW_QUERIES = 32
@@ -57,7 +60,7 @@ class VectorIndex:
         return len(self._ids)
 
     def search(
-        self, queries: NDArray[np.float32], k: int, *, threads: int | None = None
+        self, queries: Vectors, k: int, *, threads: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The k nearest vectors of each query.
 
@@ -83,7 +86,7 @@ class VectorIndex:
         ValueError
             `queries` of another dimension or not finite, `k` or `threads` below 1.
         """
-        queries = checked_vectors(queries, name="queries", dim=self.dim)
+        queries = widened(checked_vectors(queries, name="queries", dim=self.dim))
         if k < 1 or (threads is not None and threads < 1):
             raise ValueError(f"k={k}, threads={threads}: give at least 1 of each")
         ids = np.full((len(queries), k), -1, dtype=np.int64)
@@ -107,9 +110,7 @@ class VectorIndex:
                 )
         return ids, distances
 
-    def add(
-        self, vectors: NDArray[np.float32], ids: NDArray[np.int64], *, threads: int | None = None
-    ) -> None:
+    def add(self, vectors: Vectors, ids: NDArray[np.int64], *, threads: int | None = None) -> None:
         """Add vectors, shape (n, dim), under new ids, shape (n,).
 
         The kind stays as built: rebuild when the index has grown several times over.
@@ -129,7 +130,8 @@ class VectorIndex:
         if len(ids) == 0:
             return
         with faiss_threads(threads):
-            self.engine.add_with_ids(vectors, ids)
+            for rows in row_blocks(len(vectors)):
+                self.engine.add_with_ids(widened(vectors[rows]), ids[rows])
         self._ids = np.sort(np.concatenate([self._ids, ids]))
 
     def remove(self, ids: NDArray[np.int64]) -> int:
@@ -148,7 +150,7 @@ class VectorIndex:
 
 
 def build_index(
-    vectors: NDArray[np.float32],
+    vectors: Vectors,
     *,
     ids: NDArray[np.int64] | None = None,
     k: int = 15,
@@ -161,7 +163,8 @@ def build_index(
     Parameters
     ----------
     vectors
-        Shape (n, dim), unit rows or zero rows.
+        Shape (n, dim), unit rows or zero rows, float32 or float16; may be mapped from a file, for only blocks
+        of rows are copied.
     ids
         Shape (n,), unique and >= 0; by default the row numbers.
     k
@@ -187,11 +190,12 @@ def build_index(
     if not 0 < recall_target <= 1:
         raise ValueError(f"recall_target={recall_target}: give a number in (0, 1]")
     ids = np.arange(len(vectors)) if ids is None else checked_ids(ids, n=len(vectors))
-    with faiss_threads(threads):
-        engine = make_engine(vectors, seed=seed)
-        if len(vectors):
-            engine.add_with_ids(vectors, ids)
-        recall = choose_effort(engine, vectors, ids, k=k, target=recall_target, seed=seed)
+    with faiss_threads(threads):  # a wrong number is refused before the work
+        engine, numbers = make_engine(vectors, ids, seed=seed, threads=threads)
+    if is_flat(engine):
+        return VectorIndex(engine, ids, recall=1.0)
+    truth = true_neighbours(vectors, k=min(k, len(vectors) - 1), seed=seed, threads=threads)
+    recall = choose_effort(engine, vectors, numbers, truth=truth, target=recall_target)
     return VectorIndex(engine, ids, recall=recall)
 
 

@@ -189,3 +189,17 @@ def test_a_million_points_take_seconds():
     seconds = time.perf_counter() - start
     assert found.n_clusters > 1500
     assert seconds < 10
+
+
+def test_neighbours_beyond_the_farthest_are_missing_ones() -> None:
+    vectors = unit(mixture(3))
+    indices, distances = cosine_graph(vectors, 12)
+    farthest = float(np.quantile(distances, 0.8))
+    apart = distances > np.float32(farthest)
+    cut = cluster_graph(np.where(apart, -1, indices), np.where(apart, np.inf, distances))
+    for kind in (np.int32, np.int64):
+        told = cluster_graph(indices.astype(kind), distances, farthest=farthest)
+        assert told.labels.tobytes() == cut.labels.tobytes()
+        assert told.core_distances.tobytes() == cut.core_distances.tobytes()
+        assert told.edges.tobytes() == cut.edges.tobytes()
+    assert cluster_graph(indices, distances).edges.tobytes() != cut.edges.tobytes()

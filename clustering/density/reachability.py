@@ -1,8 +1,9 @@
 """Core distances of weighted points on a kNN graph, and the graph's validation.
 
-Contract: ``indices`` is int64 (n, k), self removed, -1 where a neighbour is missing; ``distances`` is float32
-(n, k), ascending, infinite where missing. A point of weight w stands for w identical points, so it has w - 1
-neighbours at distance 0 before those of its row.
+Contract: ``indices`` is int32 or int64 (n, k), self removed, -1 where a neighbour is missing; ``distances``
+is float32 (n, k), ascending, infinite where missing. Neighbours beyond ``farthest`` are as good as missing. A
+point of weight w stands for w identical points, so it has w - 1 neighbours at distance 0 before those of its
+row.
 
 Every distance d counts as max(d, floor). Identical points would otherwise meet at lambda = 1 / 0, and a
 cluster would keep nothing but its duplicates. The floor is never under `RESOLUTION`, which keeps every lambda
@@ -10,6 +11,8 @@ finite.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +31,7 @@ _PROBLEMS = {
 
 
 @compiled
-def _first_problem(indices: NDArray[np.int64], distances: NDArray[np.float32]) -> tuple[int, int]:
+def _first_problem(indices: NDArray[Any], distances: NDArray[np.float32]) -> tuple[int, int]:
     n, k = indices.shape
     for i in range(n):
         previous = 0.0
@@ -50,11 +53,12 @@ def _first_problem(indices: NDArray[np.int64], distances: NDArray[np.float32]) -
 
 @compiled
 def _core_distances(
-    indices: NDArray[np.int64],
+    indices: NDArray[Any],
     distances: NDArray[np.float32],
     weights: NDArray[np.int64],
     min_samples: int,
     floor: float,
+    farthest: float,
 ) -> NDArray[np.float64]:
     n, k = indices.shape
     core = np.empty(n, dtype=np.float64)
@@ -65,7 +69,7 @@ def _core_distances(
             if carried >= min_samples:
                 break
             j = indices[i, s]
-            if j >= 0:
+            if j >= 0 and distances[i, s] <= farthest:
                 reached = np.float64(distances[i, s])
                 carried += weights[j]
         core[i] = reached
@@ -75,15 +79,13 @@ def _core_distances(
         for i in range(n):
             for s in range(k):
                 j = indices[i, s]
-                if j >= 0 and lonely[j]:
+                if j >= 0 and lonely[j] and distances[i, s] <= farthest:
                     core[j] = max(core[j], np.float64(distances[i, s]))
         core[core < 0.0] = np.inf
     return np.maximum(core, floor)
 
 
-def check_graph(
-    indices: NDArray[np.int64], distances: NDArray[np.float32], weights: NDArray[np.int64]
-) -> None:
+def check_graph(indices: NDArray[Any], distances: NDArray[np.float32], weights: NDArray[np.int64]) -> None:
     """Refuse a graph that breaks the contract.
 
     Parameters
@@ -117,12 +119,13 @@ def check_graph(
 
 
 def core_distances(
-    indices: NDArray[np.int64],
+    indices: NDArray[Any],
     distances: NDArray[np.float32],
     weights: NDArray[np.int64],
     *,
     min_samples: int,
     floor: float,
+    farthest: float = np.inf,
 ) -> NDArray[np.float64]:
     """Distance within which a point has `min_samples` other points, duplicates counted.
 
@@ -140,6 +143,8 @@ def core_distances(
         Weight to reach, at least 1.
     floor
         Smallest distance; see the module.
+    farthest
+        Largest distance of a neighbour.
 
     Returns
     -------
@@ -147,4 +152,4 @@ def core_distances(
     neighbour's distance; where a row is empty, that of the farthest point that lists it; infinite only for a
     point of weight 1 without any neighbour.
     """
-    return _core_distances(indices, distances, weights, min_samples, max(floor, RESOLUTION))
+    return _core_distances(indices, distances, weights, min_samples, max(floor, RESOLUTION), farthest)

@@ -12,6 +12,7 @@ cut, all at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +65,10 @@ def _precedes(d: float, lo: int, hi: int, best_d: float, best_lo: int, best_hi: 
 
 @compiled
 def _shortest_ways_out(
-    indices: NDArray[np.int64],
+    indices: NDArray[Any],
     distances: NDArray[np.float32],
     core: NDArray[np.float64],
+    farthest: float,
     component: NDArray[np.int64],
     open_points: NDArray[np.int64],
     best_d: NDArray[np.float64],
@@ -79,7 +81,7 @@ def _shortest_ways_out(
         is_open = False
         for s in range(indices.shape[1]):
             j = indices[i, s]
-            if j < 0 or component[j] == component[i]:
+            if j < 0 or component[j] == component[i] or distances[i, s] > farthest:
                 continue
             is_open = True
             d = max(max(np.float64(distances[i, s]), core[i]), core[j])
@@ -97,7 +99,7 @@ def _shortest_ways_out(
 
 @compiled
 def _boruvka(
-    indices: NDArray[np.int64], distances: NDArray[np.float32], core: NDArray[np.float64]
+    indices: NDArray[Any], distances: NDArray[np.float32], core: NDArray[np.float64], farthest: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     n = indices.shape[0]
     component = np.arange(n)
@@ -109,7 +111,7 @@ def _boruvka(
     lengths = np.empty(max(n - 1, 0), dtype=np.float64)
     n_edges = 0
     while True:
-        n_open = _shortest_ways_out(indices, distances, core, component, open_points, best_d, best)
+        n_open = _shortest_ways_out(indices, distances, core, farthest, component, open_points, best_d, best)
         if n_open == 0:
             return edges[:n_edges], lengths[:n_edges], component
         open_points = open_points[:n_open]
@@ -127,7 +129,11 @@ def _boruvka(
 
 
 def minimum_spanning_tree(
-    indices: NDArray[np.int64], distances: NDArray[np.float32], core: NDArray[np.float64]
+    indices: NDArray[Any],
+    distances: NDArray[np.float32],
+    core: NDArray[np.float64],
+    *,
+    farthest: float = np.inf,
 ) -> SpanningTree:
     """Spanning tree of least total mutual reachability distance.
 
@@ -137,13 +143,15 @@ def minimum_spanning_tree(
         The kNN graph, (n, k).
     core
         Core distances, (n,).
+    farthest
+        Largest distance of an edge.
 
     Returns
     -------
     The tree. It takes O(n k log n) time and 56 n bytes beside the graph, and depends on nothing but the
     graph.
     """
-    edges, lengths, component = _boruvka(indices, distances, core)
+    edges, lengths, component = _boruvka(indices, distances, core, farthest)
     longest = float(lengths.max()) if lengths.size else 0.0
     bridge = LARGEST_COSINE_DISTANCE if longest < LARGEST_COSINE_DISTANCE else 2.0 * longest
     first_members = np.unique(component)  # unions keep the smallest index as representative

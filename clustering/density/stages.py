@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,6 +22,7 @@ def cluster_graph(
     distances: ArrayLike,
     *,
     weights: ArrayLike | None = None,
+    farthest: float = np.inf,
     settings: ClusterSettings = _DEFAULT,
 ) -> Clustering:
     """Cluster the points of a kNN graph by density (HDBSCAN*; Campello, Moulavi and Sander 2013).
@@ -27,11 +30,14 @@ def cluster_graph(
     Parameters
     ----------
     indices
-        Neighbours of each point, integers (n, k), the point itself left out, -1 where one is missing.
+        Neighbours of each point, integers (n, k), the point itself left out, -1 where one is missing;
+        int32 is read as it is, all else is copied as int64.
     distances
         Their distances, (n, k), read as float32, ascending in each row.
     weights
         Number of identical points that each point stands for, (n,), at least 1; None for 1 each.
+    farthest
+        Neighbours at a larger distance count as missing.
     settings
         Cluster size, smoothing, floor and selection.
 
@@ -50,26 +56,34 @@ def cluster_graph(
     -----
     All points identical, or a graph without any split, has no cluster unless ``allow_single_cluster`` is set.
     """
-    neighbours = np.ascontiguousarray(indices, dtype=np.int64)
+    given = np.asarray(indices)
+    kind: Any = np.int32 if given.dtype == np.int32 else np.int64
+    neighbours: NDArray[Any] = np.ascontiguousarray(given, dtype=kind)
     lengths = np.ascontiguousarray(distances, dtype=np.float32)
     if weights is None:
         point_weights = np.ones(neighbours.shape[0], dtype=np.int64)
     else:
         point_weights = np.ascontiguousarray(weights, dtype=np.int64)
     check_graph(neighbours, lengths, point_weights)
-    return _cluster(neighbours, lengths, point_weights, settings)
+    return _cluster(neighbours, lengths, point_weights, float(np.float32(farthest)), settings)
 
 
 def _cluster(
-    indices: NDArray[np.int64],
+    indices: NDArray[Any],
     distances: NDArray[np.float32],
     weights: NDArray[np.int64],
+    farthest: float,
     settings: ClusterSettings,
 ) -> Clustering:
     core = core_distances(
-        indices, distances, weights, min_samples=settings.min_samples, floor=settings.distance_floor
+        indices,
+        distances,
+        weights,
+        min_samples=settings.min_samples,
+        floor=settings.distance_floor,
+        farthest=farthest,
     )
-    spanning_tree = minimum_spanning_tree(indices, distances, core)
+    spanning_tree = minimum_spanning_tree(indices, distances, core, farthest=farthest)
     core[np.isinf(core)] = spanning_tree.bridge_distance  # a lone point without neighbours
     if weights.size:
         tree = condense(spanning_tree, core, weights, min_cluster_size=settings.min_cluster_size)

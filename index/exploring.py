@@ -1,0 +1,113 @@
+"""A better graph from a rough one: a neighbour's neighbour is likely a neighbour.
+
+Each round, each row meets the neighbours of its neighbours, and those that list them: the idea of Dong, Moses
+and Li (2011, "Efficient k-nearest neighbor graph construction for generic similarity measures") without its
+sampling. A round reads the graph before it and writes a new one, so neither the order of the rows nor the
+threads matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.compiled import compiled
+from index.ranking import RESOLUTION
+from index.vectors import dot
+
+
+@compiled()
+def listed_by(indices: NDArray[np.int32], n_kept: int) -> NDArray[np.int32]:
+    """For each row up to `n_kept` rows that list it, those first that rank it higher; -1 for none."""
+    n, k = indices.shape
+    back = np.full((n, n_kept), -1, dtype=np.int32)
+    filled = np.zeros(n, dtype=np.int32)
+    for column in range(k):
+        for row in range(n):
+            near = indices[row, column]
+            if near >= 0 and filled[near] < n_kept:
+                back[near, filled[near]] = row
+                filled[near] += 1
+    return back
+
+
+@compiled()
+def _is_new(seen: NDArray[np.int32], number: int) -> bool:
+    """Put a number into a hash table of a power of two of slots, -1 for free; whether it was not there."""
+    slot = (number * 0x9E3779B1 >> 7) & (seen.shape[0] - 1)
+    while seen[slot] >= 0:
+        if seen[slot] == number:
+            return False
+        slot = (slot + 1) & (seen.shape[0] - 1)
+    seen[slot] = number
+    return True
+
+
+@compiled()
+def _keep(
+    indices: NDArray[np.int32], distances: NDArray[np.float32], found: int, distance: np.float32
+) -> None:
+    """Insert a neighbour into a row's, ascending by (distance, row), if it is among the nearest."""
+    place = indices.shape[0]
+    while place > 0 and (
+        distances[place - 1] > distance or (distances[place - 1] == distance and indices[place - 1] > found)
+    ):
+        if place < indices.shape[0]:
+            indices[place] = indices[place - 1]
+            distances[place] = distances[place - 1]
+        place -= 1
+    if place < indices.shape[0]:
+        indices[place] = found
+        distances[place] = distance
+
+
+@compiled()
+def explore(
+    rows: NDArray[np.int32],
+    vectors: NDArray[Any],
+    lengths: NDArray[np.float32],
+    near: NDArray[np.int32],
+    back: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float32],
+) -> None:
+    """Let some rows meet their neighbours' neighbours.
+
+    Parameters
+    ----------
+    rows
+        Which rows.
+    vectors
+        Shape (n, dim), as `bits` gives them.
+    lengths
+        Their lengths, shape (n,).
+    near, back
+        The graph before this round, shape (n, k), and its `listed_by`.
+    indices, distances
+        The graph, shape (n, k), in which these rows are written.
+    """
+    k = near.shape[1]
+    n_slots = 64
+    while n_slots < 2 * (1 + k + k * (k + back.shape[1])):
+        n_slots *= 2
+    seen = np.empty(n_slots, dtype=np.int32)
+    for row in rows:
+        seen[:] = -1
+        _is_new(seen, row)
+        for j in near[row]:
+            if j >= 0:
+                _is_new(seen, j)
+        for j in near[row]:
+            if j < 0:
+                break
+            for around in (near[j], back[j]):
+                for other in around:
+                    if other < 0:
+                        break
+                    if _is_new(seen, other):
+                        scale = lengths[row] * lengths[other]
+                        cosine = dot(vectors[row], vectors[other]) / scale if scale > 0 else 0.0
+                        step = np.rint(min(max(1.0 - cosine, 0.0), 2.0) / RESOLUTION)
+                        _keep(indices[row], distances[row], other, np.float32(step * RESOLUTION))
