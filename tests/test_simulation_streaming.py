@@ -251,9 +251,11 @@ def test_one_part_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
     program = (
-        "import sys; from clustering.simulation import *; from clustering.stages import *\n"
+        "import sys; from clustering.simulation import *; from clustering.peak_memory import *\n"
+        "with PeakMemory() as memory: "
         "write_simulation(SimulationSettings(n_requests=int(sys.argv[1]), campaigns=('qwen',)), "
-        "sys.argv[2], seed=0, part_requests=25_000); print(peak_memory_so_far_mib())"
+        "sys.argv[2], seed=0, part_requests=25_000)\n"
+        "print(memory.mib)"
     )
     peaks = [
         int(
