@@ -95,6 +95,10 @@ def test_what_the_manifest_says(folder: Path) -> None:
     assert rows["prompt"].str.split(" ").list.len().to_numpy().mean() < contents["mean_tokens_of_prompt"]
     assert contents["mean_tokens_of_prompt"] < contents["mean_characters_of_prompt"]
     assert contents["mean_tokens_of_request"] > 1.5 * contents["mean_tokens_of_prompt"]  # with its history
+    # Half of the prompts are short, and pages that people paste make the mean.
+    lengths = [contents[f"{name}_tokens_of_prompt"] for name in ("median", "mean", "p90")]
+    assert 10 < lengths[0] < lengths[1] / 1.3
+    assert lengths[0] < lengths[2] < 12 * lengths[0]
     (plan,) = contents["campaigns"]
     assert CampaignPlan(**{**plan, "disguises": tuple(plan["disguises"])}) == PLAN.scaled(900)
 
