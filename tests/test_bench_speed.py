@@ -208,7 +208,7 @@ def test_what_others_made_is_refused(tmp_path: Path, machine: Machine, monkeypat
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=2))
     with exclusive(tmp_path / "sizes"), pytest.raises(RunError, match="another run is at work there"):
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=1))
-    monkeypatch.setattr(place, "RECIPE", -1)
+    monkeypatch.setattr(place, "MEASURES", -1)
     with pytest.raises(ValueError, match="give another --out, or --force"):
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=1))
     with pytest.raises(ValueError, match="sizes is empty"):
