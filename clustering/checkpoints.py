@@ -85,6 +85,7 @@ class Checkpoints:
             known = self._known()
             fresh = [path for path in files_below(self._folder) if self._name(path) not in known]
             sealed = seal_all(fresh, below=self._folder)
+            self._clock.wrote(sum(each.size for each in sealed.values()))
         record = {
             "clock": self._clock.stages[-1],
             "files": {file: asdict(seal) for file, seal in sealed.items()},

@@ -6,8 +6,9 @@ until then those in ``costs.json``, made by the same command, hold. Seconds are 
 measured on: ``Costs.seconds_per_mib``, what it takes to count the shingles of a mebibyte of text there,
 tells how a second here compares.
 
-A run needs most memory either in the views, which lay their shingle tables, whose size is known, beside all
-the texts, or later; the peak is the larger of the two.
+Memory is that of ``clustering.peak_memory``, as a run's manifest says it of each stage. A run needs most of
+it either in the views, which lay their shingle tables, whose size is known, beside the texts, or in another
+stage; the peak is the larger of the two.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ TERMS: dict[str, tuple[str, ...]] = {
     "tables": ("one", "requests", "prompts"),
     "map": ("one", "mapped"),
     "report": ("one", "mapped", "requests"),
-    "memory of texts": ("one", "requests", "prompts", "text"),
-    "memory later": ("one", "mapped", "prompts", "text"),
+    "memory of views": ("one", "requests", "prompts", "text"),
+    "memory elsewhere": ("one", "mapped", "requests", "prompts", "text"),
     "run directory": ("one", "requests", "prompts", "mapped", "packed"),
     "encoded": ("one", "prompts"),
 }
@@ -123,8 +124,8 @@ class Costs:
         return sum(value * terms[term] for term, value in self.coefficients[quantity].items())
 
     def memory_mib(self, size: LogSize) -> float:
-        """Peak resident size."""
-        return max(self.of("memory of texts", size) + size.tables_mib, self.of("memory later", size))
+        """Peak memory."""
+        return max(self.of("memory of views", size) + size.tables_mib, self.of("memory elsewhere", size))
 
 
 def packed_share(texts: pl.Series) -> float:
@@ -146,7 +147,7 @@ def fit_costs(
     sizes
         (n,) logs that were run.
     quantities
-        By name of ``TERMS``: (n,) measured values; NaN where a run did not show it.
+        By name of ``TERMS``: (n,) measured values.
     """
     from scipy.optimize import nnls
 
@@ -156,9 +157,8 @@ def fit_costs(
     for name, allowed in TERMS.items():
         seen = np.array(quantities[name])
         weights = 1 / (totals if name in STAGES else seen)
-        rows = np.flatnonzero(np.isfinite(seen))
-        matrix = np.array([[terms[row][term] for term in allowed] for row in rows]) * weights[rows, None]
-        found, _ = nnls(matrix, (seen * weights)[rows])
+        matrix = np.array([[row[term] for term in allowed] for row in terms]) * weights[:, None]
+        found, _ = nnls(matrix, seen * weights)
         coefficients[name] = {term: float(f"{value:.4g}") for term, value in zip(allowed, found, strict=True)}
     return Costs(time.strftime("%Y-%m-%d", time.gmtime()), seconds_per_mib, compiling, coefficients)
 

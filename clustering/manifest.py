@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from clustering.inputs import Input
+from clustering.peak_memory import MEASURED
 from clustering.registry import Known, registry_text
 from clustering.run_settings import RunSettings
 from clustering.stages import Clock
@@ -35,6 +36,18 @@ _INDIFFERENT = (
     "until",
 )
 _CHUNK = 65_536  # rows hashed at a time
+#: What a stage works on, row by row: a count of the manifest. The others have no rows.
+WORKED_ON = {
+    "read logs": "rows_read",
+    "views": "prompts",
+    "families": "prompts",
+    "templates": "prompts",
+    "signals": "requests",
+    "campaigns": "prompts",
+    "tables": "requests",
+    "map": "prompts",
+    "report": "requests",
+}
 
 
 def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known]) -> str:
@@ -98,6 +111,15 @@ def manifest(
 ) -> dict[str, Any]:
     """The manifest so far: versions, settings, inputs, counts, and the stages that have ended."""
     digests = {each.path: each.blake2b for each in inputs}
+    counts = {
+        "rows_read": corpus.n_rows_read,
+        "requests": corpus.requests.height,
+        "rejected": corpus.rejected.height,
+        "outside_period": corpus.n_outside,
+        "prompts": corpus.prompts.height,
+        "accounts": corpus.accounts.height,
+        "principals": corpus.principals.height,
+    }
     return {
         "schema_version": SCHEMA_VERSION,
         "recipe": RECIPE,
@@ -107,14 +129,19 @@ def manifest(
         "settings": settings.plain(),
         "versions": {name: version(name) for name in _VERSIONS},
         "inputs": [asdict(record) | {"blake2b": digests.get(record.path)} for record in corpus.files],
-        "counts": {
-            "rows_read": corpus.n_rows_read,
-            "requests": corpus.requests.height,
-            "rejected": corpus.rejected.height,
-            "outside_period": corpus.n_outside,
-            "prompts": corpus.prompts.height,
-            "accounts": corpus.accounts.height,
-            "principals": corpus.principals.height,
-        },
-        "stages": clock.stages,
+        "counts": counts,
+        "memory_measured": MEASURED,
+        "stages": [stage | _rate(stage, counts) for stage in clock.stages],
+    }
+
+
+def _rate(stage: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
+    """``rows`` that a stage worked on, their ``unit``, and ``rows_per_second`` on the clock; or nulls."""
+    unit = WORKED_ON.get(stage["stage"])
+    rows = None if unit is None else counts[unit]
+    known = rows is not None and stage["seconds"] > 0
+    return {
+        "rows": rows,
+        "unit": unit,
+        "rows_per_second": round(rows / stage["seconds"], 1) if known else None,
     }

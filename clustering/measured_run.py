@@ -1,6 +1,7 @@
-"""A run that is measured: processor time and peak memory of each stage, what it wrote and encoded.
+"""A run that is measured: what its manifest says of each stage, with what was before it, and what it encoded.
 
-Peak memory belongs to a process: measure each run in one of its own, as ``in_own_process`` does.
+Memory that a process once had from the system stays in it: measure each run in one of its own, as
+``in_own_process`` does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from clustering.own_process import call
 from clustering.pipeline import run
 from clustering.results import Run
 from clustering.run_settings import RunSettings
-from clustering.stages import Stage, peak_memory_so_far_mib
 from embedder import Encoder, embed, load_encoder, whole_texts
 
 RUN = "run"  # the run directory in the folder of a measured run
@@ -36,9 +36,13 @@ class MeasuredRun:
         Of its log.
     seconds, elapsed
         By stage: CPU seconds, user and system, and those on the clock; "start" is all before the logs are
-        read. What is done between two stages counts for the later one.
+        read.
     peak_mib
-        Peak resident size by the end of each stage.
+        Peak memory while each stage ran (``clustering.peak_memory``).
+    rows, written_bytes
+        By stage: what it worked on (0: no rows), and the bytes of the files that it left.
+    units
+        By stage, what its rows are: a count of the manifest; "" where it has none.
     run_bytes
         Of the run directory.
     n_encoded
@@ -49,6 +53,9 @@ class MeasuredRun:
     seconds: dict[str, float]
     elapsed: dict[str, float]
     peak_mib: dict[str, int]
+    rows: dict[str, int]
+    units: dict[str, str]
+    written_bytes: dict[str, int]
     run_bytes: int
     n_encoded: int
 
@@ -90,22 +97,33 @@ def in_own_process(
 
 def measure(log: str, folder: str, encoder_cache: str, threads: int | None, started: float) -> dict[str, Any]:
     """The fields of a ``MeasuredRun`` of this process, which must be fresh; `started` is its Unix time."""
-    seconds: dict[str, float] = {}
-    elapsed: dict[str, float] = {}
-    peaks: dict[str, int] = {}
-
-    def tell(stage: Stage) -> None:
-        if stage.ended:
-            name = "start" if stage.name == "load encoder" else stage.name
-            seconds[name] = round(time.process_time() - sum(seconds.values()), 4)
-            elapsed[name] = round(time.time() - started - sum(elapsed.values()), 4)
-            peaks[name] = peak_memory_so_far_mib() or 0
-
     encoder = _Counting(load_encoder(threads=threads, cache_dir=Path(encoder_cache)))
     out = Path(folder) / RUN
-    made = run(log, out, settings=RunSettings(threads=threads), encoder=encoder, progress=tell)
-    written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    return asdict(MeasuredRun(_size(made), seconds, elapsed, peaks, written, encoder.n_texts))
+    before = {"seconds": time.process_time(), "elapsed": time.time() - started}
+    made = run(log, out, settings=RunSettings(threads=threads), encoder=encoder)
+    stages = made.manifest["stages"]
+    names = ["start", *(stage["stage"] for stage in stages[1:])]  # the first one loads the encoder
+
+    def by_stage(field: str, none: Any = None) -> dict[str, Any]:
+        found = (none if stage[field] is None else stage[field] for stage in stages)
+        return dict(zip(names, found, strict=True))
+
+    seconds, elapsed = by_stage("cpu_seconds"), by_stage("seconds")
+    seconds["start"] += before["seconds"]
+    elapsed["start"] += before["elapsed"]
+    return asdict(
+        MeasuredRun(
+            size=_size(made),
+            seconds=seconds,
+            elapsed=elapsed,
+            peak_mib=by_stage("peak_memory_mib", 0),
+            rows=by_stage("rows", 0),
+            units=by_stage("unit", ""),
+            written_bytes=by_stage("written_bytes"),
+            run_bytes=sum(path.stat().st_size for path in out.rglob("*") if path.is_file()),
+            n_encoded=encoder.n_texts,
+        )
+    )
 
 
 class _Counting:

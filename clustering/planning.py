@@ -9,7 +9,7 @@ A plan reads a sample of the logs (``embedder.reading.sampling``), writes nothin
   They are seconds of one processor: on a quiet machine the wall clock shows no more, and less where a stage
   works on several at once. An encoder that is not the static one is loaded, and timed on texts of
   the sample on one thread;
-- memory: the peak resident size of the process. A prediction, no bound;
+- memory: the largest of any stage, as ``clustering.peak_memory`` has it. A prediction, no bound;
 - disk: the run directory, the working folder beside it, and the encoder's vectors in the cache.
 
 The aim is a factor of two for each. What is there already (vectors of the same texts) would make a run
@@ -72,7 +72,7 @@ class Plan:
     once
         Pairs (what, seconds) that the first run on a machine takes longer.
     memory_mib
-        Peak resident size.
+        Peak memory; see the module.
     disk
         Pairs (what, bytes).
     slowness

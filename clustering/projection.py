@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index import KnnGraph, knn_graph
+from index import KnnGraph, Vectors, knn_graph
 
 MIN_LAYOUT_POINTS = 5  # below this a neighbour graph has no shape to lay out
 

@@ -1,14 +1,14 @@
-"""The stages of a run as they pass: told to whoever watches, timed for the manifest."""
+"""The stages of a run as they pass: told to whoever watches, measured for the manifest."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from clustering.peak_memory import PeakMemory
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,18 @@ Progress = Callable[[Stage], None]
 
 @dataclass
 class Clock:
-    """Seconds of each stage and the peak memory of the process by its end, told as they pass."""
+    """What each stage took, told as the stages pass.
+
+    Attributes
+    ----------
+    progress
+        Told of every stage as it goes on.
+    stages
+        A record per stage that has ended: ``stage``, its name; ``seconds`` on the clock and ``cpu_seconds``
+        of all threads, user and system; ``peak_memory_mib`` while it ran (``clustering.peak_memory``); and
+        ``written_bytes``, of the files that it left. The time between two stages counts for the later one,
+        so that the times of all stages are that of the run.
+    """
 
     progress: Progress | None
     stages: list[dict[str, Any]] = field(default_factory=list)
@@ -50,6 +61,8 @@ class Clock:
     _last: Stage | None = None
     _running: str = ""
     _earlier: float = 0.0
+    _written: int = 0
+    _lap: tuple[float, float] = field(default_factory=lambda: (time.perf_counter(), time.process_time()))
 
     @property
     def seconds(self) -> float:
@@ -73,37 +86,33 @@ class Clock:
         """Pass on how far the stage that runs is."""
         self.tell(self._running, done, total, unit=unit)
 
+    def wrote(self, n_bytes: int) -> None:
+        """Note the bytes of files that the stage that runs leaves behind."""
+        self._written += n_bytes
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what is done inside; its last count becomes the total."""
-        started = time.perf_counter()
-        self._running = name
+        """Measure what is done inside; its last count becomes the total."""
+        self._running, self._written = name, 0
         self.tell(name)
-        yield
+        with PeakMemory() as memory:
+            yield
         last = self._last
         if last is not None and last.name == name and last.unit:
             self._pass_on(Stage(name, last.done, last.done, last.unit, ended=True))
         else:
             self._pass_on(Stage(name, 1, 1, "", ended=True))
-        seconds = round(time.perf_counter() - started, 3)
+        (since, used), self._lap = self._lap, (time.perf_counter(), time.process_time())
         self.stages.append(
-            {"stage": name, "seconds": seconds, "peak_memory_so_far_mib": peak_memory_so_far_mib()}
+            {
+                "stage": name,
+                "seconds": round(self._lap[0] - since, 3),
+                "cpu_seconds": round(self._lap[1] - used, 3),
+                "peak_memory_mib": memory.mib,
+                "written_bytes": self._written,
+            }
         )
 
     def _pass_on(self, stage: Stage) -> None:
         if self.progress is not None:
             self.progress(stage)
-
-
-def peak_memory_so_far_mib() -> int | None:
-    """Largest resident size of the process so far; None where the system does not tell."""
-    status = Path("/proc/self/status")
-    told = status.read_text(encoding="utf-8").partition("VmHWM:")[2] if status.is_file() else ""
-    if told:  # Linux, whose getrusage begins with the peak of whoever started the process
-        return int(told.split()[0]) >> 10
-    try:
-        import resource
-    except ImportError:
-        return None
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit

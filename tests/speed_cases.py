@@ -33,7 +33,10 @@ def taken_by_covey(requests: int) -> dict[str, Any]:
                  "packed_share": 0.5},
         "seconds": dict(zip(STAGES, (2.0, n, n * n, 0.01), strict=True)),
         "elapsed": dict(zip(STAGES, (2.0, n, n * n, 0.01), strict=True)),
-        "peak_mib": dict(zip(STAGES, (100, 200, 300, 400), strict=True)),
+        "peak_mib": dict(zip(STAGES, (100, 200 * n, 300, 40), strict=True)),
+        "rows": dict(zip(STAGES, (0, requests * 0.9, requests * 0.9, requests), strict=True)),
+        "units": dict(zip(STAGES, ("", "prompts", "prompts", "requests"), strict=True)),
+        "written_bytes": dict(zip(STAGES, (0, n * 2**22, n * 2**21, 2**10), strict=True)),
         "run_bytes": 1,
         "n_encoded": 1,
     }  # fmt: skip

@@ -80,10 +80,10 @@ def test_the_exponent_of_a_power_is_found():
     requests = [1_000, 3_000, 10_000]
     for power in (0.5, 1.0, 1.2):
         seconds = [2 * n**power for n in requests]
-        assert growth_exponent(requests, seconds) == pytest.approx(power)
-    assert growth_exponent([1_000, 4_000, 16_000], [1.0, 4.0, 8.0]) == pytest.approx(0.75)
-    assert growth_exponent([1_000], [1.0]) is None
-    assert growth_exponent([1_000, 2_000], [0.05, 5.0]) is None
+        assert growth_exponent(requests, seconds, least=0.1) == pytest.approx(power)
+    assert growth_exponent([1_000, 4_000, 16_000], [1.0, 4.0, 8.0], least=1.0) == pytest.approx(0.75)
+    assert growth_exponent([1_000], [1.0], least=0.1) is None
+    assert growth_exponent([1_000, 2_000], [0.05, 5.0], least=0.1) is None
 
 
 def test_tables_of_planted_measurements():
@@ -94,7 +94,7 @@ def test_tables_of_planted_measurements():
             (10_000, {"a": {"outcome": "stopped after 60 s", "limit": 60}}),
         )
     ]
-    seconds, memory, logs, others = speed_sections(sizes, seed=3, threads=None, cores=2)
+    seconds, rates, memory, disk, logs, others = speed_sections(sizes, seed=3, threads=None, cores=2)
     assert seconds.table.columns == ["Stage", "1,000", "10,000", "Exponent"]
     rows = {row[0]: row[1:] for row in seconds.table.iter_rows()}
     assert rows["views"] == (1.0, 10.0, pytest.approx(1.0))
@@ -102,14 +102,26 @@ def test_tables_of_planted_measurements():
     assert rows["start"][2] == pytest.approx(0.0)
     assert rows["report"] == (0.01, 0.01, None)
     assert rows["whole run"] == (4.01, 112.01, pytest.approx(np.log10(112.01 / 4.01)))
-    assert rows["requests per second"] == (249.0, 89.0, None)
-    assert memory.table.rows()[-1] == ("report", 400, 400)
+    assert rows["CPU, families"] == rows["families"]
+    assert rows["CPU, whole run"] == rows["whole run"]
+    assert rates.table.rows() == [
+        ("views", "prompts", 900.0, 900.0),
+        ("families", "prompts", 900.0, 90.0),
+        ("report", "requests", 100_000.0, 1_000_000.0),
+        ("whole run", "requests", 249.0, 89.0),
+    ]
+    assert memory.table.row(1) == ("views", 200.0, 2_000.0, pytest.approx(1.0))
+    assert memory.table.rows()[-1] == ("whole run", 300.0, 2_000.0, pytest.approx(np.log10(20 / 3)))
+    assert disk.table.row(1) == ("views", 4.0, 40.0, pytest.approx(1.0))
+    assert disk.table.row(3) == ("report", 2**-10, 2**-10, None)
+    assert disk.table.row(4)[:3] == ("working folder", 6 + 2**-10, 60 + 2**-10)
+    assert disk.table.row(5) == ("run directory", 2**-20, 2**-20, None)
     assert logs.table.row(1)[:6] == (10_000, 50, 9_000, 0.9, 120.0, 30.0)
-    assert others.table.row(1)[:5] == ("Covey, views and families", 1_000, 2.0, 2.0, 300)
+    assert others.table.row(1)[:5] == ("Covey, views and families", 1_000, 2.0, 2.0, 300.0)
     assert others.table.row(2) == ("a", 1_000, 3.0, 4.0, 500, 5, 0.5, None, DONE)
     assert others.table.row(5) == ("a", 10_000, *[None] * 6, "stopped after 60 s")
     alone = MeasuredSize(1_000, sizes[0].log, sizes[0].covey, {})
-    assert len(speed_sections([alone], seed=0, threads=1, cores=None)) == 3
+    assert len(speed_sections([alone], seed=0, threads=1, cores=None)) == 5
 
 
 def test_a_bench_goes_on_where_it_stopped(tmp_path: Path, machine: Machine):
@@ -196,7 +208,7 @@ def test_what_others_made_is_refused(tmp_path: Path, machine: Machine, monkeypat
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=2))
     with exclusive(tmp_path / "sizes"), pytest.raises(RunError, match="another run is at work there"):
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=1))
-    monkeypatch.setattr(place, "RECIPE", -1)
+    monkeypatch.setattr(place, "MEASURES", -1)
     with pytest.raises(ValueError, match="give another --out, or --force"):
         measure_speed(tmp_path, SpeedSettings((2_000,), threads=1))
     with pytest.raises(ValueError, match="sizes is empty"):
@@ -244,19 +256,21 @@ def test_the_command_prints_tables_and_json(tmp_path: Path, machine: Machine):
     assert re.search(r"speed\.md", shown.stdout)
     listed = json.loads(runner.invoke(bench_app, [*call, "--json"]).stdout)
     assert [row["Stage"] for row in listed["tables"][0]["rows"]][:2] == ["start", "views"]
-    assert len(listed["tables"]) == 4
-    assert len(json.loads(runner.invoke(bench_app, [*call, "--json", "--no-rivals"]).stdout)["tables"]) == 3
+    assert len(listed["tables"]) == 6
+    assert len(json.loads(runner.invoke(bench_app, [*call, "--json", "--no-rivals"]).stdout)["tables"]) == 5
     assert runner.invoke(bench_app, [*call, "--threads", "1"]).exit_code == 2
 
 
 @pytest.mark.slow
 def test_a_small_bench_of_real_runs(tmp_path: Path):
     made = measure_speed(tmp_path, SpeedSettings((4_000,), seed=1))
-    seconds, memory, logs, others = (section.table for section in made)
+    seconds, rates, memory, disk, logs, others = (section.table for section in made)
     assert {"start", "read logs", "views", "families", "map", "report"} <= set(seconds["Stage"])
     assert seconds.filter(pl.col("Stage") == "whole run")["4,000"].item() > 1
-    assert memory["4,000"].is_sorted()
-    assert memory["4,000"].min() > 50
+    assert 50 < memory["4,000"].min() < memory["4,000"].max() < 4_000
+    assert rates["4,000"].min() > 10
+    assert disk.filter(pl.col("Stage") == "views")["4,000"].item() > 1
+    assert disk["4,000"][-1] < disk["4,000"][-2]
     assert 0.3 < logs["Share"].item() < 1
     rows = {row["Finder"]: row for row in others.iter_rows(named=True)}
     assert rows["hdbscan"]["Outcome"] == DONE

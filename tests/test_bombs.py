@@ -167,11 +167,12 @@ def test_a_record_without_end_is_rejected_with_the_rest_of_its_line(
 
 PEAK = """
 import json, sys
-from clustering.stages import peak_memory_so_far_mib
+from clustering.peak_memory import PeakMemory
 from embedder import LogError, build_corpus
-try: build_corpus(sys.argv[1]); said = ""
-except LogError as error: said = str(error)
-print(json.dumps([said, peak_memory_so_far_mib()]))
+with PeakMemory() as memory:
+    try: build_corpus(sys.argv[1]); said = ""
+    except LogError as error: said = str(error)
+print(json.dumps([said, memory.mib]))
 """
 
 

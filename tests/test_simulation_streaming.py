@@ -95,6 +95,10 @@ def test_what_the_manifest_says(folder: Path) -> None:
     assert rows["prompt"].str.split(" ").list.len().to_numpy().mean() < contents["mean_tokens_of_prompt"]
     assert contents["mean_tokens_of_prompt"] < contents["mean_characters_of_prompt"]
     assert contents["mean_tokens_of_request"] > 1.5 * contents["mean_tokens_of_prompt"]  # with its history
+    # Half of the prompts are short, and pages that people paste make the mean.
+    lengths = [contents[f"{name}_tokens_of_prompt"] for name in ("median", "mean", "p90")]
+    assert 10 < lengths[0] < lengths[1] / 1.3
+    assert lengths[0] < lengths[2] < 12 * lengths[0]
     (plan,) = contents["campaigns"]
     assert CampaignPlan(**{**plan, "disguises": tuple(plan["disguises"])}) == PLAN.scaled(900)
 
@@ -251,9 +255,11 @@ def test_one_part_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
     program = (
-        "import sys; from clustering.simulation import *; from clustering.stages import *\n"
+        "import sys; from clustering.simulation import *; from clustering.peak_memory import *\n"
+        "with PeakMemory() as memory: "
         "write_simulation(SimulationSettings(n_requests=int(sys.argv[1]), campaigns=('qwen',)), "
-        "sys.argv[2], seed=0, part_requests=25_000); print(peak_memory_so_far_mib())"
+        "sys.argv[2], seed=0, part_requests=25_000)\n"
+        "print(memory.mib)"
     )
     peaks = [
         int(

@@ -76,17 +76,16 @@ def measure_costs(
 
 
 def quantity(measured: MeasuredRun, name: str) -> float:
-    """A quantity of ``TERMS`` as a run showed it; NaN where it hid below another."""
+    """A quantity of ``TERMS`` as a run showed it."""
     if name in STAGES:
         return measured.seconds[name]
     if name == "run directory":
         return measured.run_bytes / (1 << 20)
     if name == "encoded":
         return measured.n_encoded / 1000
-    in_views, at_end = measured.peak_mib["views"], measured.peak_mib["report"]
-    if name == "memory of texts":
-        return in_views - measured.size.tables_mib
-    return at_end if at_end > 1.02 * in_views else np.nan
+    if name == "memory of views":
+        return measured.peak_mib["views"] - measured.size.tables_mib
+    return max(peak for stage, peak in measured.peak_mib.items() if stage != "views")
 
 
 def _write_logs(folder: Path, sizes: Sequence[int], *, seed: int) -> Iterator[Path]:

@@ -14,6 +14,9 @@ from clustering.tables import SCHEMA_VERSION
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+#: Raise it when simulated worlds or what is measured of them are others: old measurements are then not kept.
+MEASURES = 2
+
 
 def take_place(
     out: Path,
@@ -39,7 +42,12 @@ def take_place(
     ValueError
         What is there was made by another version, or with something else, and not `force`.
     """
-    made_by = {"covey": version("covey"), "schema_version": SCHEMA_VERSION, "recipe": RECIPE}
+    made_by = {
+        "covey": version("covey"),
+        "schema_version": SCHEMA_VERSION,
+        "recipe": RECIPE,
+        "measures": MEASURES,
+    }
     made_by |= made_with or {}
     folder, file = out / name, out / about
     folder.mkdir(parents=True, exist_ok=True)

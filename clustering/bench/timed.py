@@ -18,9 +18,9 @@ import polars as pl
 from clustering.durable import read_parquet
 from clustering.evaluation import evaluate
 from clustering.evenly import evenly
+from clustering.peak_memory import PeakMemory
 from clustering.results import load_run
 from clustering.simulation import SimulationSettings, write_simulation
-from clustering.stages import peak_memory_so_far_mib
 from embedder import embed, load_encoder
 
 from .finders import judged
@@ -70,7 +70,7 @@ def find(module: str, name: str, folder: str, seed: int) -> dict[str, Any]:
 
     Returns
     -------
-    ``seconds`` on the clock, ``cpu_seconds``, and ``peak_mib`` of the process.
+    ``seconds`` on the clock, ``cpu_seconds``, and ``peak_mib``, the peak memory meanwhile.
     """
     finder = getattr(import_module(module), name)
     texts = read_parquet(Path(folder) / "prompts.parquet")["prompt"]
@@ -78,10 +78,11 @@ def find(module: str, name: str, folder: str, seed: int) -> dict[str, Any]:
     some = evenly(np.arange(len(texts)), _TRIED)
     finder(texts.gather(some), vectors[some], seed)
     started, used = time.perf_counter(), time.process_time()
-    labels = finder(texts, vectors, seed)
+    with PeakMemory() as memory:
+        labels = finder(texts, vectors, seed)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
     np.save(Path(folder) / "labels.npy", np.asarray(labels, dtype=np.int64))
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_memory_so_far_mib()}
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": memory.mib}
 
 
 def judge(truth: str, folder: str) -> dict[str, Any]:

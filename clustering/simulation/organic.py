@@ -12,6 +12,7 @@ from .accounts import DAY_US, MODELS, NEW_MODEL, People, World
 from .conversations import History, Talks, no_messages, open_talks, write_history
 from .filling import fill, fill_alternative, fill_phrase
 from .grammar import Texts
+from .pasting import with_pasted
 from .schedule import people_times
 
 _FAVOURITES = 0.65  # share of requests in a person's favourite words; the rest use everybody's
@@ -105,7 +106,8 @@ def write_turns(
 ) -> Texts:
     """What each person of `who` writes, on the subjects `cells`, as turns of `talks`; all (n,); (n,) object.
 
-    Nearly half of the later turns are remarks on the answer before. A share `again` of the rows repeats the
+    Nearly half of the later turns are remarks on the answer before. What is no remark, greeting or standing
+    prompt may come with pages that are pasted with it (``pasting``). A share `again` of the rows repeats the
     person's previous row; None: as the log's settings have it.
     """
     again = world.settings.repeats if again is None else again
@@ -120,6 +122,9 @@ def write_turns(
     habit = np.flatnonzero((rng.random(len(who)) < people.habit[who]) & (talks.turn == 0))
     out[habit] = _habits(world, people, who[habit], rng=rng)
     out = in_manner(people, who, out, rng=rng)
+    asked = ~(remark | small)
+    asked[habit] = False
+    out[asked] = with_pasted(world, out[asked], cells=cells[asked], shift=shift[asked], rng=rng)
     repeated = np.flatnonzero((rng.random(len(who)) < again)[1:] & (who[1:] == who[:-1])) + 1
     for row in repeated.tolist():
         out[row] = out[row - 1]

@@ -20,7 +20,7 @@ from .simulator import Simulation
 if TYPE_CHECKING:
     from embedder.tokens import WordTokens
 
-_SAMPLE = 2_000  # prompts of each part whose tokens are counted
+_SAMPLE = 4_000  # prompts of each part whose tokens are counted
 _KINDS = ("campaign", "benign", "organic")
 # All that a client sends: the system prompt, and the turns so far, of which the prompt is the last.
 _TURNS = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n")
@@ -34,8 +34,8 @@ class Tally:
         self.n_by_kind: Counter[str] = Counter()
         self._accounts: dict[str, list[NDArray[np.uint64]]] = {kind: [] for kind in _KINDS}
         self._prompts: list[NDArray[np.uint64]] = []
-        self._n_characters = self._n_sampled = 0
-        self._n_tokens = {"prompt": 0, "request": 0}
+        self._n_characters = 0
+        self._n_tokens: dict[str, list[NDArray[np.int64]]] = {"prompt": [], "request": []}
 
     def add(self, part: Simulation) -> None:
         """Count a part."""
@@ -44,12 +44,11 @@ class Tally:
         self._prompts.append(_hashes(prompts))
         self._n_characters += int(prompts.str.len_chars().sum())
         sample = part.requests.gather_every(max(1, len(prompts) // _SAMPLE)).select("prompt", request=_WHOLE)
-        self._n_sampled += sample.height
-        for name in self._n_tokens:
-            self._n_tokens[name] += _n_tokens(sample[name].to_list())
+        for name, listed in self._n_tokens.items():
+            listed.append(_n_tokens(sample[name].to_list()))
         kinds = part.truth["kind"].str.split(":").list.first()
-        for kind, listed in self._accounts.items():
-            listed.append(_hashes(part.requests["account_id"].filter(kinds == kind)))
+        for kind, hashes in self._accounts.items():
+            hashes.append(_hashes(part.requests["account_id"].filter(kinds == kind)))
 
     def figures(self) -> dict[str, Any]:
         """The counts, for a manifest."""
@@ -65,10 +64,24 @@ class Tally:
             "n_distinct_prompts": n_prompts,
             "distinct_share": _share(n_prompts, n),
             "mean_characters_of_prompt": _share(self._n_characters, n, digits=2),
-            "mean_tokens_of_prompt": _share(self._n_tokens["prompt"], self._n_sampled, digits=2),
-            "mean_tokens_of_request": _share(self._n_tokens["request"], self._n_sampled, digits=2),
-            "tokens_counted": f"by the packaged encoder's tokenizer, on {self._n_sampled} requests",
+            **_lengths(self._n_tokens),
         }
+
+
+def _lengths(n_tokens: dict[str, list[NDArray[np.int64]]]) -> dict[str, Any]:
+    """Mean, median and ninth decile of the tokens of prompts, and the mean of whole requests."""
+    prompts, requests = (
+        np.concatenate([np.zeros(0, dtype=np.int64), *listed]) for listed in n_tokens.values()
+    )
+    n = len(prompts)
+    median, decile = np.quantile(prompts, (0.5, 0.9)).tolist() if n else (None, None)
+    return {
+        "mean_tokens_of_prompt": _share(int(prompts.sum()), n, digits=2),
+        "median_tokens_of_prompt": median,
+        "p90_tokens_of_prompt": decile,
+        "mean_tokens_of_request": _share(int(requests.sum()), n, digits=2),
+        "tokens_counted": f"by the packaged encoder's tokenizer, on {n} requests",
+    }
 
 
 def _share(n: int, total: int, *, digits: int = 6) -> float | None:
@@ -87,10 +100,11 @@ def _n_distinct(listed: list[NDArray[np.uint64]]) -> int:
     return int(np.count_nonzero(hashes[1:] != hashes[:-1])) + min(len(hashes), 1)
 
 
-def _n_tokens(texts: list[str]) -> int:
+def _n_tokens(texts: list[str]) -> NDArray[np.int64]:
+    """Tokens of each text; (n,) int64."""
     from embedder.tokens import tokenise
 
-    return len(tokenise(_word_tokens(), texts)[0]) if texts else 0
+    return np.diff(tokenise(_word_tokens(), texts)[1]) if texts else np.zeros(0, dtype=np.int64)
 
 
 @cache
