@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 import random
+import subprocess
+import sys
+from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 from itertools import pairwise
@@ -19,8 +23,12 @@ from polars.testing import assert_frame_equal
 
 from embedder.corpus import Corpus, build_corpus
 from embedder.normalise import normalise
+from embedder.partitions import Partitions
 from embedder.reading import LogError
+from embedder.text_buffer import to_buffer
 from embedder.views import whole_texts
+
+ROOT = Path(__file__).parent.parent
 
 TABLES = ("prompts", "requests", "accounts", "principals", "models")
 
@@ -102,7 +110,7 @@ def test_order_and_split_do_not_matter(
     assert_same(build_corpus(folder), expected)
 
 
-@pytest.mark.parametrize("memory", [1, 8_000, 100_000])
+@pytest.mark.parametrize("memory", [4_000, 20_000, 200_000])
 def test_memory_changes_nothing(
     tmp_path: Path, rows: list[dict[str, Any]], expected: Corpus, memory: int
 ) -> None:
@@ -112,7 +120,7 @@ def test_memory_changes_nothing(
     corpus = build_corpus(tmp_path, memory=memory, on_part=lambda *done: parts.append(done))
     assert_same(corpus, expected)
     assert [done for done, _ in parts] == list(range(1, parts[-1][1] + 1))
-    assert parts[-1][1] > 2 or memory == 100_000
+    assert parts[-1][1] > 2 or memory == 200_000
 
 
 def test_against_plain_python(rows: list[dict[str, Any]], expected: Corpus) -> None:
@@ -241,6 +249,122 @@ def test_no_usable_row(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("prompt,account_id\n,a\n")
     with pytest.raises(LogError, match=r"no usable record among 1; .*row 1: prompt is missing"):
         build_corpus(tmp_path, max_rejected_share=1.0)
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_saved_and_loaded(tmp_path: Path, rows: list[dict[str, Any]], expected: Corpus) -> None:
+    corpus = build_corpus(write_rows(tmp_path / "log", rows, form="csv"), folder=tmp_path / "work")
+    assert files_below(tmp_path / "work")
+    corpus.save(tmp_path / "kept")
+    assert files_below(tmp_path / "work") == []  # moved, and what is mapped stays
+    assert_same(corpus, expected)
+    loaded = load_corpus(tmp_path / "kept")
+    check(loaded)
+    assert_same(loaded, expected)
+    assert_frame_equal(loaded.rejected, corpus.rejected)
+    assert loaded.files == corpus.files
+    corpus.save(tmp_path / "again")  # its files have gone, so they are written
+    for path in files_below(tmp_path / "kept"):
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes() or path.suffix == ".arrow"
+    assert_same(load_corpus(tmp_path / "again"), expected)
+
+
+def test_a_changed_copy_is_written(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    corpus = build_corpus(write_rows(tmp_path / "log", rows, form="jsonl"))
+    fewer = replace(corpus, requests=corpus.requests.head(5), texts=to_buffer(pl.Series(["a", "", "b"])))
+    fewer.save(tmp_path / "fewer")
+    loaded = load_corpus(tmp_path / "fewer")
+    assert_frame_equal(loaded.requests, corpus.requests.head(5))
+    assert loaded.texts.to_list() == ["a", "", "b"]
+    assert_same(replace(loaded, requests=corpus.requests, texts=corpus.texts), corpus)
+
+
+def test_its_files_go_with_the_corpus(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    corpus = build_corpus(write_rows(tmp_path / "log", rows, form="jsonl"), folder=tmp_path / "work")
+    requests, held = corpus.requests, corpus.requests.rows()
+    del corpus
+    gc.collect()
+    assert list((tmp_path / "work").iterdir()) == []
+    assert requests.rows() == held
+
+
+class Stop(BaseException):
+    """As an interrupt: no ``Exception``."""
+
+
+@pytest.mark.parametrize("moment", ["batch", "part", "writing", "bad log"])
+def test_an_error_leaves_nothing(
+    tmp_path: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise Stop
+
+    log, calls = write_rows(tmp_path / "log", rows, form="jsonl"), {}
+    if moment in ("batch", "part"):
+        calls = {f"on_{moment}": stop}
+    elif moment == "writing":
+        monkeypatch.setattr(Partitions, "add", stop)
+    else:
+        log.write_text('{"account_id": "a"}\n')
+    with pytest.raises(LogError if moment == "bad log" else Stop):
+        build_corpus(log, folder=tmp_path / "work", memory=20_000, **calls)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("memory", [0, -1])
+def test_memory_is_checked(tmp_path: Path, memory: int) -> None:
+    with pytest.raises(ValueError, match=f"memory: {memory} bytes"):
+        build_corpus(tmp_path, memory=memory)
+
+
+_GROWTH = """
+import sys, threading, time
+from pathlib import Path
+from embedder import build_corpus
+
+def anonymous():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) << 10
+
+def watch():
+    while True:
+        seen.append(anonymous())
+        time.sleep(0.01)
+
+seen = []
+threading.Thread(target=watch, daemon=True).start()
+for log in sys.argv[1:]:
+    seen.clear()
+    corpus = build_corpus(log, memory=64 << 20)
+    print(max(seen), len(corpus.texts.data), corpus.requests.height)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux' account of memory")
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    """Four times the requests, 360 MB of text more: hardly more memory."""
+    text, sizes = " ".join(["alpha", "beta", "gamma", "delta", "epsilon", "zeta"] * 20), (180_000, 720_000)
+    for n in sizes:
+        (tmp_path / str(n)).mkdir()
+        for part in np.array_split(np.arange(n), n // 60_000):
+            frame = pl.DataFrame({"i": part}).select(
+                request_id=pl.format("request-{}", "i"),
+                account_id=pl.format("account-{}", pl.col("i") % 500),
+                prompt=pl.format("{} " + text + " {}", "i", "i"),
+            )
+            frame.write_parquet(tmp_path / str(n) / f"{part[0]}.parquet")
+    logs = [str(tmp_path / str(n)) for n in sizes]
+    done = subprocess.run(
+        [sys.executable, "-c", _GROWTH, *logs], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    small, large = ([int(figure) for figure in line.split()] for line in done.stdout.splitlines())
+    assert [small[2], large[2]] == [180_000, 720_000]
+    assert large[1] - small[1] > 340 << 20
+    assert large[0] - small[0] < 80 << 20
 
 
 def test_one_request(tmp_path: Path) -> None:
