@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from index.coarse import Coarse, grouped, nearest_lists, train_centroids
 from index.list_search import Lists
-from index.threads import faiss_threads, share_out
+from index.threads import blas_threads, faiss_threads, share_out
 from index.vectors import Vectors, gathered, row_blocks, widened
 
 FLAT_LIMIT = 10_000  # measured: brute force is exact and takes 2 s for the graph of so many (256 dimensions)
@@ -49,7 +49,7 @@ def make_engine(
     engine.by_residual = False  # else half precision would not give back the vectors' own bytes
     generator = np.random.default_rng(seed)
     drawn = np.sort(generator.choice(n, size=min(n, lists * _POINTS_PER_LIST), replace=False))
-    with faiss_threads(threads):
+    with faiss_threads(threads), blas_threads(1):  # the products are small
         centroids = train_centroids(gathered(vectors, drawn), lists, seed=seed)
         engine.quantizer.add(centroids)
         engine.train(centroids)  # nothing is left to learn: it marks the engine as trained

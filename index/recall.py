@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from index.faiss_engine import SPARE
 from index.ranking import rank_candidates
-from index.threads import faiss_threads
+from index.threads import blas_threads, faiss_threads
 from index.vectors import Vectors, gathered, row_blocks, widened
 
 _SAMPLE = 400  # rows whose recall is measured
@@ -55,7 +55,7 @@ def true_neighbours(vectors: Vectors, *, k: int, seed: int, threads: int | None)
     queries = gathered(vectors, rows)
     n_candidates = min(n, k + 1 + SPARE)
     heap = faiss.ResultHeap(len(queries), n_candidates, keep_max=True)
-    with faiss_threads(threads):
+    with faiss_threads(threads) as n_threads, blas_threads(n_threads):
         for block in row_blocks(n):
             part = widened(vectors[block])
             wanted = min(n_candidates, len(part))

@@ -43,15 +43,21 @@ def one_by_one() -> Iterator[None]:
             faiss.cvar.distance_compute_blas_threshold = before
 
 
+@contextmanager
+def blas_threads(threads: int) -> Iterator[None]:
+    """Let a matrix product take so many threads: beyond the idle cores they only wait, busily."""
+    with import_module("threadpoolctl").threadpool_limits(limits=threads, user_api="blas"):
+        yield
+
+
 def share_out(work: Callable[[_Part], object], parts: Iterable[_Part], *, threads: int | None) -> None:
     """Do the work of each part, in so many threads (None: as many as FAISS takes), one BLAS thread each.
 
     The parts must not depend on the number of threads; then the result does not either.
     """
-    limits = import_module("threadpoolctl").threadpool_limits
     with (
         faiss_threads(threads) as n_threads,
-        limits(limits=1, user_api="blas"),
+        blas_threads(1),
         ThreadPoolExecutor(n_threads) as pool,
     ):
         for _ in pool.map(work, parts):
