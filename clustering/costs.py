@@ -23,12 +23,14 @@ import numpy as np
 import polars as pl
 import zstandard
 
+from clustering.memory import table_bytes
+from clustering.run_settings import RunSettings
 from embedder import default_cache_dir, table_bits
 
 COSTS = "costs.json"
 _PACKAGED = Path(__file__).parent / COSTS
 _MIB = 1 << 20
-TABLE_BYTES = 1 << 30  # bound on one shingle table, as in ``build_views``
+TABLE_BYTES = table_bytes(RunSettings().memory)  # of the runs that costs are fitted to
 _SLOT_BYTES = 12  # texts, principals and the last principal of a slot, while shingles are counted
 _MAPPED = 20_000  # prompts that are mapped at most, as in ``ProjectionSettings``
 _POOLED = 100_000  # prompts that pools are followed among at most, as in ``clustering.pools``

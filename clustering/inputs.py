@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clustering.memory import reading_bytes
 from clustering.run_settings import RunSettings
 from embedder import Corpus, LogError, build_corpus, load_account_key
 from embedder.reading import Source, find_sources
@@ -25,7 +26,7 @@ class Input:
 
 
 def read_inputs(
-    paths: Sequence[str | Path], *, on_bytes: Callable[[int], None] | None = None
+    paths: Sequence[str | Path], *, on_bytes: Callable[[int, int], None] | None = None
 ) -> tuple[Input, ...]:
     """Checksums of the log files, sorted by path.
 
@@ -34,22 +35,23 @@ def read_inputs(
     paths
         Files, folders or globs; see ``embedder.reading.find_sources``.
     on_bytes
-        Told how many bytes have been read, every 16 MiB.
+        Told how many bytes have been read, and of how many, every 16 MiB.
 
     Raises
     ------
     embedder.LogError
         No files, or one that cannot be read.
     """
-    n_bytes = 0
+    sources = find_sources(list(paths))
+    n_bytes, total = 0, sum(source.size for source in sources)
 
     def told(n: int) -> None:
         nonlocal n_bytes
         n_bytes += n
         if on_bytes is not None:
-            on_bytes(n_bytes)
+            on_bytes(n_bytes, total)
 
-    return tuple(_input(source, told) for source in find_sources(list(paths)))
+    return tuple(_input(source, told) for source in sources)
 
 
 def check_unchanged(inputs: Sequence[Input]) -> None:
@@ -75,6 +77,7 @@ def read_corpus(
     *,
     folder: Path | None = None,
     on_batch: Callable[[int, int], None] | None = None,
+    on_part: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """The corpus of a run with these settings; see ``embedder.build_corpus``."""
     key = None if settings.account_key is None else load_account_key(settings.account_key)
@@ -87,7 +90,9 @@ def read_corpus(
         since=settings.since,
         until=settings.until,
         folder=folder,
+        memory=reading_bytes(settings.memory),
         on_batch=on_batch,
+        on_part=on_part,
     )
 
 

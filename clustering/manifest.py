@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from clustering.inputs import Input
+from clustering.memory import MemoryPlan
 from clustering.peak_memory import MEASURED
 from clustering.registry import Known, registry_text
 from clustering.run_settings import RunSettings
@@ -108,6 +109,7 @@ def manifest(
     clock: Clock,
     *,
     inputs: Sequence[Input],
+    plan: MemoryPlan,
 ) -> dict[str, Any]:
     """The manifest so far: versions, settings, inputs, counts, and the stages that have ended."""
     digests = {each.path: each.blake2b for each in inputs}
@@ -130,6 +132,7 @@ def manifest(
         "versions": {name: version(name) for name in _VERSIONS},
         "inputs": [asdict(record) | {"blake2b": digests.get(record.path)} for record in corpus.files],
         "counts": counts,
+        "memory_plan": asdict(plan),
         "memory_measured": MEASURED,
         "stages": [stage | _rate(stage, counts) for stage in clock.stages],
     }

@@ -35,6 +35,7 @@ from clustering.findings import (
 )
 from clustering.inputs import Input, check_unchanged, read_corpus, read_inputs
 from clustering.manifest import command_fingerprint, fingerprint, manifest
+from clustering.memory import MemoryPlan, memory_plan
 from clustering.observed import Observed, observe, traffic_of
 from clustering.projection import project
 from clustering.registry import Known, load_registry
@@ -141,7 +142,7 @@ def run(
         with clock.stage("load encoder"):
             encoder = encoder or _load_encoder(settings, clock)
         with clock.stage("check logs"):
-            inputs = read_inputs(paths, on_bytes=lambda n: clock.count(n, unit="bytes"))
+            inputs = read_inputs(paths, on_bytes=partial(clock.count, unit="bytes"))
         command = command_fingerprint(inputs, settings, encoder, registry=registry)
         there = None if settings.force else run_there(place)
         task = _Task(paths, inputs, settings, encoder, registry, command, clock)
@@ -167,14 +168,15 @@ class _Task:
 
     def read(self, folder: Path | None = None) -> Corpus:
         """The corpus, put together in a folder."""
-        n_rows = 0
+        n_read, total = 0, sum(each.size for each in self.inputs)
 
-        def count(rows: int, _bytes: int) -> None:
-            nonlocal n_rows
-            n_rows += rows
-            self.clock.tell("read logs", n_rows, unit="rows")
+        def count(_rows: int, n_bytes: int) -> None:
+            nonlocal n_read
+            n_read += n_bytes
+            self.clock.tell("read logs", n_read, total, unit="bytes")
 
-        corpus = read_corpus(self.paths, self.settings, folder=folder, on_batch=count)
+        put_together = partial(self.clock.tell, "read logs", unit="parts put together")
+        corpus = read_corpus(self.paths, self.settings, folder=folder, on_batch=count, on_part=put_together)
         check_unchanged(self.inputs)
         return corpus
 
@@ -217,6 +219,7 @@ class _Work:
     task: _Task
     folder: Path
     checkpoints: Checkpoints
+    plan: MemoryPlan
 
     @property
     def settings(self) -> RunSettings:
@@ -276,7 +279,8 @@ def _make(task: _Task, folder: Path) -> None:
     except LogError:
         checkpoints.discard()
         raise
-    work = _Work(corpus, task, folder, checkpoints)
+    plan = memory_plan(task.settings.memory, n_prompts=corpus.prompts.height, dim=task.encoder.dim)
+    work = _Work(corpus, task, folder, checkpoints, plan)
     _write_tables(work)
     fingerprints = {
         "fingerprint": task.fingerprint(corpus),
@@ -285,7 +289,7 @@ def _make(task: _Task, folder: Path) -> None:
     }
 
     def said() -> dict[str, Any]:
-        made = manifest(corpus, task.settings, fingerprints, task.clock, inputs=task.inputs)
+        made = manifest(corpus, task.settings, fingerprints, task.clock, inputs=task.inputs, plan=plan)
         return made | {"files": {name: asdict(seal) for name, seal in sorted(checkpoints.outputs.items())}}
 
     def report() -> None:
@@ -301,7 +305,12 @@ def _write_tables(work: _Work) -> None:
 
     def build() -> Views:
         work.write("rejected", corpus.rejected.cast(REJECTED))
-        return build_views(corpus.texts, corpus.requests, min_texts=max(2, settings.min_family // 2))
+        return build_views(
+            corpus.texts,
+            corpus.requests,
+            min_texts=max(2, settings.min_family // 2),
+            memory=work.plan.shingle_table,
+        )
 
     views = stage("views", build, records=(Views, TextBuffer, ShingleTable, SpanRule))
     families = stage("families", lambda: _families(work, views), records=(Families, ViewClusters))

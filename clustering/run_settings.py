@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 _LAST_SEED = 2**32 - 1  # of numpy's old generators, which the map draws from
+LEAST_MEMORY, _MOST_MEMORY = 2 << 30, 1 << 50
 _MOST = 2**31 - 1  # a C int, in which OpenMP counts its threads and the trees their members
 
 
@@ -24,6 +25,8 @@ class RunSettings:
         Of samples, draws and the map.
     threads
         None takes all that are free.
+    memory
+        Bytes that the run may take; 2 GiB at least; see ``clustering.memory``.
     since, until
         Requests from `since` on and before `until` only; times without a zone are UTC, and a request without
         a time is of no period.
@@ -50,6 +53,7 @@ class RunSettings:
     min_family: int = 20
     seed: int = 0
     threads: int | None = None
+    memory: int = 16 << 30
     since: datetime | None = None
     until: datetime | None = None
     columns: tuple[tuple[str, str], ...] = ()
@@ -66,6 +70,8 @@ class RunSettings:
             raise ValueError(f"seed={self.seed}: give 0 to {_LAST_SEED}")
         if self.threads is not None and not 1 <= self.threads <= _MOST:
             raise ValueError(f"threads={self.threads}: give 1 to {_MOST}, or None")
+        if not LEAST_MEMORY <= self.memory <= _MOST_MEMORY:
+            raise ValueError(f"memory={self.memory}: a run takes 2G at least")
         if not 0 <= self.max_rejected_share <= 1:
             raise ValueError(f"max_rejected_share={self.max_rejected_share}: give a share from 0 to 1")
         if self.since is not None and self.until is not None and _utc(self.since) >= _utc(self.until):

@@ -13,6 +13,7 @@ or ISO 8601 in quotes. Paths count from the file's folder. ``force`` is about on
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import fields
@@ -23,6 +24,7 @@ from typing import Any
 
 from clustering.run_settings import RunSettings
 
+_POWERS = {"M": 20, "G": 30, "T": 40}  # of two
 NAMES = tuple(field.name for field in fields(RunSettings) if field.name != "force")
 
 
@@ -41,6 +43,25 @@ def parse_time(said: str, *, name: str) -> datetime:
         raise ValueError(
             f"{name}: {said!r} is no time; write it as 2026-04-01 or 2026-04-01T12:00:00Z"
         ) from None
+
+
+def parse_bytes(said: str, *, name: str) -> int:
+    """A number of bytes, as 16G or 512M: thousands of 1,024.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])(?:i?B)?", said.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError(f"{name}: {said!r} is no size; write it as 16G or 512M")
+    return int(float(found[1]) * (1 << _POWERS[found[2].upper()]))
+
+
+def parse_text(name: str, said: str) -> datetime | int:
+    """A setting that a command line gives as text."""
+    return (parse_bytes if name == "memory" else parse_time)(said, name=f"--{name}")
 
 
 def read_settings(file: str | Path) -> dict[str, Any]:
@@ -112,6 +133,10 @@ def _time(path: Path, name: str, value: Any) -> datetime:
     return parse_time(_text(path, name, value), name=f"{path}: {name}")
 
 
+def _bytes(path: Path, name: str, value: Any) -> int:
+    return parse_bytes(_text(path, name, value), name=f"{path}: {name}")
+
+
 def _columns(_path: Path, _name: str, value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict) or not all(isinstance(where, str) for where in value.values()):
         raise TypeError
@@ -123,6 +148,7 @@ _KINDS: dict[str, tuple[str, Callable[[Path, str, Any], Any]]] = {
     "min_family": ("a whole number", _whole),
     "seed": ("a whole number", _whole),
     "threads": ("a whole number", _whole),
+    "memory": ("a size in quotes", _bytes),
     "since": ("a time", _time),
     "until": ("a time", _time),
     "columns": ("a table of texts", _columns),

@@ -58,6 +58,14 @@ Seed = Annotated[
     int | None, typer.Option(min=0, help="The same seed and logs give the same tables.", show_default="0")
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use.", show_default="all that are free")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory that the run may take, as 8G; what does not fit is read from files or coarser.",
+        show_default="16G",
+    ),
+]
 Since = Annotated[
     str | None,
     typer.Option(help="Requests from this time on: 2026-04-01, or 2026-04-01T12:00:00Z.", show_default=False),
@@ -119,6 +127,7 @@ def run_command(
     min_family: MinFamily = None,
     seed: Seed = None,
     threads: Threads = None,
+    memory: Memory = None,
     registry: Registry = None,
     redact: Redact = None,
     account_key: AccountKey = None,
@@ -135,7 +144,8 @@ def run_command(
     how = {"encoder": encoder, "min_family": min_family, "seed": seed, "threads": threads}
     what = {"registry": registry, "redact": redact, "account_key": account_key}
     limits = {"max_rejected_share": max_rejected, "force": force}
-    settings = run_settings(config, column, {"since": since, "until": until}, **how, **what, **limits)
+    texts = {"since": since, "until": until, "memory": memory}
+    settings = run_settings(config, column, texts, **how, **what, **limits)
     if plan:
         print_plan(logs, out, settings, as_json=as_json)
         return
@@ -154,7 +164,7 @@ def _run(logs: list[str], out: Path, settings: RunSettings, *, as_json: bool) ->
 def run_settings(
     config: Path | None,
     column: list[str] | None,
-    times: Mapping[str, str | None],
+    texts: Mapping[str, str | None],
     **given: object,
 ) -> RunSettings:
     """Settings of a call: what is given, else what the file says, else the default.
@@ -165,17 +175,17 @@ def run_settings(
         A TOML file; see ``clustering.settings_file``.
     column
         Entries ``NAME=PATH``; each replaces the file's of its name.
-    times
-        Texts of ``since`` and ``until``; None where not given.
+    texts
+        Of ``since``, ``until`` and ``memory``; None where not given.
     given
         Other settings by their names; None where not given.
     """
     from clustering import RunSettings
-    from clustering.settings_file import parse_time, read_settings
+    from clustering.settings_file import parse_text, read_settings
 
     said = read_settings(config) if config is not None else {}
     said |= {name: value for name, value in given.items() if value is not None}
-    said |= {name: parse_time(text, name=f"--{name}") for name, text in times.items() if text is not None}
+    said |= {name: parse_text(name, text) for name, text in texts.items() if text is not None}
     columns = dict(said.pop("columns", ())) | dict(parse_columns(column or []))
     return RunSettings(columns=tuple(sorted(columns.items())), **said)
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from log_files import FORMATS, make_rows, write_rows
 from polars.testing import assert_frame_equal
 
-from embedder.corpus import Corpus, build_corpus
+from embedder.corpus import Corpus, build_corpus, load_corpus
 from embedder.normalise import normalise
 from embedder.partitions import Partitions
 from embedder.reading import LogError
