@@ -29,7 +29,7 @@ from index import KnnGraph, VectorIndex, Vectors, build_index, knn_graph
 
 N_NEIGHBOURS = 15
 RECALL = 0.9  # of a search in a large index
-_GRAPH_RECALL = 0.85  # of its graph: measured, more changes the clusters' F1 against the exact graph by 0.01
+GRAPH_RECALL = 0.85  # of its graph: measured, more changes the clusters' F1 against the exact graph by 0.01
 DISTANCE_FLOOR = 0.02  # texts nearer than this are the same text: one word changed in a hundred
 MIN_SAMPLES = 5
 _PERSISTENCE = 0.05  # of a cluster of whole texts: pure noise shows less; a skeleton needs no such proof
@@ -257,7 +257,7 @@ def _graph(vectors: Vectors, settings: FamilySettings, keep_index: Callable[[Vec
     index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads, recall_target=RECALL)
     keep_index(index)
     return knn_graph(
-        vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads, recall_target=_GRAPH_RECALL
+        vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads, recall_target=GRAPH_RECALL
     )
 
 

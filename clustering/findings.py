@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from clustering.accounts import CampaignAccounts, campaign_accounts
 from clustering.evidence import Evidence
-from clustering.families import Families, ViewClusters, with_points, without_points
+from clustering.families import GRAPH_RECALL, Families, ViewClusters, with_points, without_points
 from clustering.handover import handover_links, joined_groups
 from clustering.joining import joining_families
 from clustering.leftovers import leftover_families
@@ -148,7 +148,11 @@ def follow_pools(
         return found
     nodes = pool_nodes(traffic, pools.members, found.observed.templated, seed=settings.seed)
     graph = knn_graph(
-        embed_rows(nodes.prompts), settings.min_family, seed=settings.seed, threads=settings.threads
+        embed_rows(nodes.prompts),
+        settings.min_family,
+        seed=settings.seed,
+        threads=settings.threads,
+        recall_target=GRAPH_RECALL,
     )
     new = pool_families(
         traffic,
