@@ -6,7 +6,7 @@ of the same command takes the whole stages as they are, up to the first that is 
 deleted before that stage begins. Hence a run that was killed at any moment ends with the bytes of one that
 was not. Another command's stages go only when the first stage is made: one that is refused over its logs has
 cost nothing. So the first stage writes nothing itself, but into ``scratch/``, which is nobody's: it is
-deleted when a process opens the folder.
+deleted when a process opens the folder, and no part of a stage, whenever that ends.
 
 Layout of the working folder: the files of the run directory to be, and ``stages/`` with the record of each
 stage, ``NAME.json``, and beside it what later stages need of it, ``NAME/`` (``clustering.kept_values``).
@@ -82,9 +82,7 @@ class Checkpoints:
             self._begin()
             write_value(made, place)
             del made
-            known = self._known()
-            fresh = [path for path in files_below(self._folder) if self._name(path) not in known]
-            sealed = seal_all(fresh, below=self._folder)
+            sealed = seal_all(self._all_but(self._known()), below=self._folder)
             self._clock.wrote(sum(each.size for each in sealed.values()))
         record = {
             "clock": self._clock.stages[-1],
@@ -137,10 +135,14 @@ class Checkpoints:
         self._clock.resumed(name, timed)
         return True
 
+    def _all_but(self, kept: set[str]) -> list[Path]:
+        """The files that are there, but those and what is nobody's."""
+        files = (path for path in files_below(self._folder) if self.scratch not in path.parents)
+        return [path for path in files if self._name(path) not in kept]
+
     def _delete_all_but(self, kept: set[str]) -> None:
-        for path in files_below(self._folder):
-            if self._name(path) not in kept and self.scratch not in path.parents:
-                path.unlink()
+        for path in self._all_but(kept):
+            path.unlink()
         for path in sorted(self._folder.rglob("*"), reverse=True):
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()

@@ -30,7 +30,7 @@ from embedder import default_cache_dir, table_bits
 COSTS = "costs.json"
 _PACKAGED = Path(__file__).parent / COSTS
 _MIB = 1 << 20
-TABLE_BYTES = table_bytes(RunSettings().memory)  # of the runs that costs are fitted to
+_TABLE_BYTES = table_bytes(RunSettings().memory)  # of the runs that costs are fitted to
 _SLOT_BYTES = 12  # texts, principals and the last principal of a slot, while shingles are counted
 _MAPPED = 20_000  # prompts that are mapped at most, as in ``ProjectionSettings``
 _POOLED = 100_000  # prompts that pools are followed among at most, as in ``clustering.pools``
@@ -72,6 +72,8 @@ class LogSize:
         windows).
     packed_share
         What zstd leaves of the text's bytes, in (0, 1].
+    table_bytes
+        Bound on one shingle table of the run.
     """
 
     requests: float
@@ -79,6 +81,12 @@ class LogSize:
     text_bytes: float
     seen_bytes: float
     packed_share: float
+    table_bytes: int = _TABLE_BYTES
+
+    @property
+    def table_slots(self) -> float:
+        """Of one shingle table."""
+        return 2.0 ** table_bits(int(self.seen_bytes), self.table_bytes)
 
     def terms(self) -> dict[str, float]:
         """Terms by name: thousands of things, mebibytes of bytes; "one" is what a run costs in any case."""
@@ -96,7 +104,7 @@ class LogSize:
     @property
     def tables_mib(self) -> float:
         """Of the views' shingle tables while they are counted."""
-        return _SLOT_BYTES * 2.0 ** table_bits(int(self.seen_bytes), TABLE_BYTES) / _MIB
+        return _SLOT_BYTES * self.table_slots / _MIB
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -141,18 +142,14 @@ def find_families(
         Given each view that has points, and the index of its points under 0..m-1, before that is let go.
     """
     weights = prompts["n_requests"].to_numpy().astype(np.int64)
-    skeleton, carried = _skeleton_clusters(
-        texts, views, weights, settings, lambda index: keep_index("skeleton", index)
-    )
+    skeleton, carried = _skeleton_clusters(texts, views, weights, settings, partial(keep_index, "skeleton"))
     labels = np.append(skeleton.labels, -1)[carried]
     strengths = np.append(skeleton.strengths, np.float32(0))[carried]
     found = np.zeros(len(weights), np.uint8)
 
     rest = np.flatnonzero(labels < 0)
     points = (embed_rows(rest), weights[rest], rest)
-    whole, _ = _clusters(
-        *points, settings, lambda index: keep_index("whole", index), min_persistence=_PERSISTENCE
-    )
+    whole, _ = _clusters(*points, settings, partial(keep_index, "whole"), min_persistence=_PERSISTENCE)
     placed = whole.labels >= 0
     labels[rest[placed]] = whole.labels[placed] + labels.max(initial=-1) + 1
     strengths[rest], found[rest] = whole.strengths, 1

@@ -21,7 +21,7 @@ from clustering.stages import Clock
 from clustering.tables import SCHEMA_VERSION
 from embedder import Corpus, Encoder, load_account_key
 
-RECIPE = 3  # raise it when the same log gives other tables: finished runs are then no longer the same run
+RECIPE = 4  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
 # They say where things lie, what is refused, how the run is done, or which requests: those speak for

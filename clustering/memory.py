@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from embedder import LogError
+
 _OF_READING, _OF_TABLE, _OF_INDEX = 16, 16, 2  # parts of the memory: one of so many
 _HALF, _BYTE = 16, 8  # bits of a value
 
@@ -43,14 +45,14 @@ def memory_plan(memory: int, *, n_prompts: int, dim: int) -> MemoryPlan:
 
     Raises
     ------
-    ValueError
+    embedder.LogError
         Their index does not fit, even with the fewest bits.
     """
     index = memory // _OF_INDEX
     fitting = [bits for bits in (_HALF, _BYTE) if n_prompts * dim * bits // 8 <= index]
     if not fitting:
         least = -(-_OF_INDEX * n_prompts * dim * _BYTE // 8 >> 30)
-        raise ValueError(
+        raise LogError(
             f"memory: {memory >> 20:,} MiB do not hold the index of {n_prompts:,} distinct prompts; give "
             f"--memory {least}G, or fewer requests by --since and --until"
         )

@@ -120,7 +120,7 @@ def run(
     Raises
     ------
     embedder.LogError
-        A log that cannot be read; one line with the remedy.
+        A log that cannot be read, or is too large for the memory; one line with the remedy.
     RunError
         ``out`` is in the way, another run is at work there, or the disk or the memory does not do. What was
         whole by then is kept, and the same call goes on after it.
@@ -179,6 +179,9 @@ class _Task:
         corpus = read_corpus(self.paths, self.settings, folder=folder, on_batch=count, on_part=put_together)
         check_unchanged(self.inputs)
         return corpus
+
+    def plan(self, corpus: Corpus) -> MemoryPlan:
+        return memory_plan(self.settings.memory, n_prompts=corpus.prompts.height, dim=self.encoder.dim)
 
     def fingerprint(self, corpus: Corpus) -> str:
         return fingerprint(corpus, self.settings, self.encoder, registry=self.registry)
@@ -274,12 +277,18 @@ def _load_encoder(settings: RunSettings, clock: Clock) -> Encoder:
 def _make(task: _Task, folder: Path) -> None:
     """Everything that a complete run holds, into the working folder; the manifest last."""
     checkpoints = Checkpoints(folder, command=task.command, clock=task.clock)
+
+    def read() -> Corpus:
+        corpus = task.read(checkpoints.scratch)
+        task.plan(corpus)  # too large a log has cost nothing, as one that cannot be read
+        return corpus
+
     try:
-        corpus = checkpoints.stage("read logs", lambda: task.read(checkpoints.scratch))
+        corpus = checkpoints.stage("read logs", read)
     except LogError:
         checkpoints.discard()
         raise
-    plan = memory_plan(task.settings.memory, n_prompts=corpus.prompts.height, dim=task.encoder.dim)
+    plan = task.plan(corpus)
     work = _Work(corpus, task, folder, checkpoints, plan)
     _write_tables(work)
     fingerprints = {

@@ -25,8 +25,9 @@ from pathlib import Path
 
 import polars as pl
 
-from clustering.costs import STAGES, TABLE_BYTES, Costs, LogSize, load_costs, packed_share
+from clustering.costs import STAGES, Costs, LogSize, load_costs, packed_share
 from clustering.density import is_compiled
+from clustering.memory import table_bytes
 from clustering.registry import load_registry
 from clustering.run_directory import check_place, resolved
 from clustering.run_settings import RunSettings
@@ -39,7 +40,6 @@ from embedder import (
     redacted,
     sample_logs,
     static_encoder_is_ready,
-    table_bits,
     time_shingles,
     whole_texts,
     within_period,
@@ -144,7 +144,7 @@ def plan(
     sample, prompts, reading = _read(logs, settings)
     times = max(1.0, sample.n_rows / sample.n_sampled)
     whole = whole_texts(prompts["system_text"], prompts["text"])
-    size = _size(sample, prompts, whole, times=times)
+    size = _size(sample, prompts, whole, times=times, memory=settings.memory)
     slowness = time_shingles(whole) / costs.seconds_per_mib
     encoding, vector_bytes = _encoding(settings, whole)
     n_encoded = 1000 * costs.of("encoded", size)
@@ -183,8 +183,12 @@ def working_bytes(size: LogSize) -> float:
     A counter per slot of the shingle table; the texts, packed, as sent and as seen; the vectors of both
     views; and what a request is known by. The table grows in steps of two, which is most of the error.
     """
-    table = 4 * 2.0 ** table_bits(int(size.seen_bytes), TABLE_BYTES)
-    return table + size.text_bytes * 4 * size.packed_share + 600 * size.prompts + 40 * size.requests
+    return (
+        4 * size.table_slots
+        + size.text_bytes * 4 * size.packed_share
+        + 600 * size.prompts
+        + 40 * size.requests
+    )
 
 
 def _read(
@@ -224,7 +228,9 @@ def _n_distinct(rows: pl.DataFrame, times: float) -> float:
     return estimate_distinct(rows.group_by(name).agg(pl.col(place).n_unique())[place], times=times)
 
 
-def _size(sample: LogSample, prompts: pl.DataFrame, whole: pl.Series, *, times: float) -> LogSize:
+def _size(
+    sample: LogSample, prompts: pl.DataFrame, whole: pl.Series, *, times: float, memory: int
+) -> LogSize:
     n_prompts = estimate_distinct(prompts["pieces"], times=times)
     lengths = prompts.select(
         all=pl.col("text").str.len_bytes().cast(pl.Int64) + pl.col("system_text").str.len_bytes(),
@@ -236,6 +242,7 @@ def _size(sample: LogSample, prompts: pl.DataFrame, whole: pl.Series, *, times: 
         text_bytes=lengths["all"].item() * n_prompts,
         seen_bytes=lengths["seen"].item() * n_prompts,
         packed_share=packed_share(whole),
+        table_bytes=table_bytes(memory),
     )
 
 

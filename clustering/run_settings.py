@@ -71,7 +71,9 @@ class RunSettings:
         if self.threads is not None and not 1 <= self.threads <= _MOST:
             raise ValueError(f"threads={self.threads}: give 1 to {_MOST}, or None")
         if not LEAST_MEMORY <= self.memory <= _MOST_MEMORY:
-            raise ValueError(f"memory={self.memory}: a run takes 2G at least")
+            raise ValueError(
+                f"memory={self.memory}: give bytes, {LEAST_MEMORY} (2G) to {_MOST_MEMORY} (1024T)"
+            )
         if not 0 <= self.max_rejected_share <= 1:
             raise ValueError(f"max_rejected_share={self.max_rejected_share}: give a share from 0 to 1")
         if self.since is not None and self.until is not None and _utc(self.since) >= _utc(self.until):

@@ -53,7 +53,7 @@ def parse_bytes(said: str, *, name: str) -> int:
     ValueError
         It is none.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])(?:i?B)?", said.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([MGT])(?:i?B)?", said.strip(), re.IGNORECASE)
     if not found:
         raise ValueError(f"{name}: {said!r} is no size; write it as 16G or 512M")
     return int(float(found[1]) * (1 << _POWERS[found[2].upper()]))

@@ -53,10 +53,9 @@ def whole_texts(system_texts: pl.Series, texts: pl.Series) -> pl.Series:
     system_texts, texts : (n,) String series, normalised
         A missing system prompt is ``""``.
     """
-    frame = pl.DataFrame({"system": system_texts, "text": texts})
-    system, text = _windowed(pl.col("system")), _windowed(pl.col("text"))
-    whole = pl.when(pl.col("system") == "").then(text).otherwise(pl.concat_str(system, text, separator=BREAK))
-    return frame.select(whole=whole)["whole"]
+    frame = pl.DataFrame({"system": _windowed(system_texts), "text": _windowed(texts)})
+    both = pl.concat_str("system", "text", separator=BREAK)
+    return frame.select(whole=pl.when(pl.col("system") == "").then("text").otherwise(both))["whole"]
 
 
 def build_views(
@@ -91,13 +90,19 @@ def build_views(
     return Views(cut_texts(texts, table, rule), table, rule, pairs)
 
 
-def _windowed(text: pl.Expr) -> pl.Expr:
-    """The text itself, or head, spread pieces and tail of a long one, kept apart by BREAK."""
-    length = text.str.len_chars().cast(pl.Int64)
-    room = length - 2 * _EDGE_CHARS - _SPREAD_CHARS
+def _windowed(texts: pl.Series) -> pl.Series:
+    """The texts; of a long one its pieces."""
+    seen = texts.str.replace_all(BREAK, " ", literal=True)
+    long = (texts.str.len_chars() > WINDOW_CHARS).arg_true()
+    return seen.scatter(long, _pieces(texts.gather(long))) if len(long) else seen
+
+
+def _pieces(texts: pl.Series) -> pl.Series:
+    """Head, spread pieces and tail of long texts, kept apart by BREAK."""
+    text = pl.col("text")
+    room = text.str.len_chars().cast(pl.Int64) - 2 * _EDGE_CHARS - _SPREAD_CHARS
     spread = [
         text.str.slice(_EDGE_CHARS + room * i // (_N_SPREAD - 1), _SPREAD_CHARS) for i in range(_N_SPREAD)
     ]
     pieces = [text.str.slice(0, _EDGE_CHARS), *spread, text.str.slice(-_EDGE_CHARS)]
-    clean = text.str.replace_all(BREAK, " ", literal=True)
-    return pl.when(length <= WINDOW_CHARS).then(clean).otherwise(pl.concat_str(pieces, separator=BREAK))
+    return pl.DataFrame({"text": texts}).select(whole=pl.concat_str(pieces, separator=BREAK))["whole"]

@@ -15,6 +15,7 @@ from scripts.run import (
     Config,
     Encoder,
     Logs,
+    Memory,
     MinFamily,
     Registry,
     Seed,
@@ -88,6 +89,7 @@ def drill_command(
     registry: Registry = None,
     seed: Seed = None,
     threads: Threads = None,
+    memory: Memory = None,
     keep: Keep = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -99,17 +101,9 @@ def drill_command(
     habits = habits_of(schedule=schedule, loads=None, mixing=None, disguise=disguise, language=None)
     from clustering.drill import drill
 
-    run = run_settings(
-        config,
-        column,
-        {"since": since, "until": until},
-        encoder=encoder,
-        min_family=min_family,
-        seed=seed,
-        threads=threads,
-        registry=registry,
-        force=force,
-    )
+    how = {"encoder": encoder, "min_family": min_family, "seed": seed, "threads": threads}
+    texts = {"since": since, "until": until, "memory": memory}
+    run = run_settings(config, column, texts, **how, registry=registry, force=force)
     settings = drill_settings(campaign, share, habits, run=run, apart=apart, keep=keep)
     with stage_bars() as progress:
         made = drill(logs, out, settings=settings, progress=progress)

@@ -85,7 +85,13 @@ def _remark(made: Plan, settings: RunSettings) -> str:
         if made.rejected_share > settings.max_rejected_share
         else ""
     )
+    too_much = (
+        f" The memory is more than --memory allows ({in_bytes(settings.memory)}): give more, or fewer "
+        "requests by --since and --until."
+        if made.memory_mib * (1 << 20) > settings.memory
+        else ""
+    )
     return (
         "Each figure is meant to be right within a factor of two. Times are of one processor: the wall clock "
-        f"shows no more on a quiet machine. Nothing was written.{refused}"
+        f"shows no more on a quiet machine. Nothing was written.{refused}{too_much}"
     )

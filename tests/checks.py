@@ -137,6 +137,5 @@ def _check_view_clusters(families, views):
             assert by_skeleton[skeleton] == label >= 0
     for view in (families.skeleton, families.whole):
         assert view.labels.size == view.strengths.size == view.nearest.size == view.rows.size
-        assert (view.index is None) == (view.labels.size == 0)
         assert (view.nearest >= 0).all()
         assert np.isinf(view.nearest[view.labels < 0]).all()

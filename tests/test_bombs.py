@@ -16,7 +16,7 @@ import pytest
 import zstandard
 from bad_files import GOOD, HEADER, lines
 
-from embedder import LogError, build_corpus, corpus
+from embedder import LogError, build_corpus, intake
 from embedder.reading import delimited, inflation, jsonl, messages, parquet
 
 BOMB = (
@@ -127,7 +127,7 @@ def test_a_window_of_a_gigabyte_is_refused(tmp_path: Path) -> None:
 
 
 def test_reading_stops_where_too_much_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "_MANY_REJECTED", 70_000)
+    monkeypatch.setattr(intake, "_MANY_REJECTED", 70_000)
     (tmp_path / "x.jsonl").write_bytes(b"bad\n" * 300_000 + ROW * 10)
     read: list[int] = []
     with pytest.raises(

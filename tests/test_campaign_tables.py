@@ -94,7 +94,7 @@ def test_scores_are_those_of_the_accounts_behind_a_principal() -> None:
     accounts = pl.DataFrame({"account_id": ["a", "b", "c"]})
     none = pl.DataFrame()
     corpus = Corpus(
-        none, to_buffer(pl.Series(dtype=pl.String)), requests, accounts, none, none, 4, 0, 0, 0, ()
+        none, to_buffer(pl.Series(dtype=pl.String)), requests, accounts, none, none, none, 4, 0, 0, 0, ()
     )
     found = CampaignAccounts(
         np.zeros(1, np.int64), np.ones(1, np.int64), np.ones(1, np.int64), np.array([0.7])

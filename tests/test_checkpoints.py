@@ -47,6 +47,13 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def scribble(scratch: Path) -> None:
+    """What a stage leaves there that is killed."""
+    (scratch / "deep").mkdir(parents=True)
+    for place in (scratch, scratch / "deep"):
+        (place / "part.npy").write_bytes(b"half")
+
+
 def test_whole_stages_are_taken_as_they_are(tmp_path: Path) -> None:
     first = Work(tmp_path / "w")
     assert first.run() == list(NAMES)
@@ -135,6 +142,55 @@ def test_what_nobody_goes_on_with_is_discarded(tmp_path: Path) -> None:
         assert not work.folder.exists()
         Work(tmp_path / "w").run()
         (tmp_path / "w" / FOLDER / "read_logs.json").write_text("{")
+
+
+@pytest.mark.parametrize("command", ["c1", "c2"])
+def test_what_a_killed_process_left_in_scratch_goes_when_the_folder_is_opened(
+    tmp_path: Path, command: str
+) -> None:
+    killed = Work(tmp_path / "w", command="c1", fail_in="map")
+    with pytest.raises(OSError, match="No space"):
+        killed.run()
+    before = files(killed.folder)
+    scribble(killed.checkpoints.scratch)
+    assert len(files(killed.folder)) == len(before) + 2
+    opened = Work(tmp_path / "w", command=command)
+    assert not opened.checkpoints.scratch.exists()
+    assert files(opened.folder) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_lies_in_scratch_is_no_part_of_a_stage_and_stays_while_the_process_works(
+    tmp_path: Path, name: str
+) -> None:
+    work, plain = Work(tmp_path / "w"), Work(tmp_path / "plain")
+    make = work._stage
+
+    def scribbling(asked: str, before: list[str]):  # type: ignore[no-untyped-def]
+        def made() -> list[str]:
+            if asked == name:
+                scribble(work.checkpoints.scratch)
+            return make(asked, before)()
+
+        return made
+
+    work._stage = scribbling  # type: ignore[method-assign]
+    assert work.run() == plain.run() == list(NAMES)
+    assert files(work.folder) - files(plain.folder) == {"scratch/part.npy", "scratch/deep/part.npy"}
+    assert work.checkpoints.outputs == plain.checkpoints.outputs
+    assert "scratch" not in (work.folder / FOLDER / f"{name.replace(' ', '_')}.json").read_text()
+    again = Work(tmp_path / "w")
+    assert (again.run(), again.done) == (list(NAMES), [])
+    assert files(again.folder) == files(plain.folder)
+
+
+def test_scratch_goes_with_what_nobody_goes_on_with(tmp_path: Path) -> None:
+    work = Work(tmp_path / "w", fail_in=NAMES[0])
+    scribble(work.checkpoints.scratch)
+    with pytest.raises(OSError, match="No space"):
+        work.run()
+    work.checkpoints.discard()
+    assert not work.folder.exists()
 
 
 def test_only_what_belongs_into_the_run_directory_is_an_output(tmp_path: Path) -> None:

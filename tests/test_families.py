@@ -84,8 +84,18 @@ def find(case, *, order=None, settings=SETTINGS):
         asked.append(rows)
         return vectors[rows]
 
-    families = find_families(prompts, whole, views, embed_rows, settings=settings)
+    kept = []
+    families = find_families(
+        prompts,
+        whole,
+        views,
+        embed_rows,
+        settings=settings,
+        keep_index=lambda view, index: kept.append((view, len(index))),
+    )
     check_families(families, prompts, views, settings)
+    points = {"skeleton": len(families.skeleton.labels), "whole": len(families.whole.labels)}
+    assert kept == [(view, n) for view, n in points.items() if n]
     assert len(asked) == 1
     np.testing.assert_array_equal(asked[0], families.whole.rows)
     return families, np.array([case.truth[i] for i in order], dtype=object), texts

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from fault_injection import check_same_tables, small_log
 
-from clustering import Run, load_run, run
+from clustering import Run, RunSettings, Stage, load_run, run
+from clustering.checkpoints import SCRATCH
 from clustering.run_directory import partial_of
 
 pytestmark = pytest.mark.slow
@@ -29,6 +30,15 @@ from clustering import run
 def told(stage):
     if not stage.ended and not stage.done:
         print(stage.name, flush=True)
+run(sys.argv[1], sys.argv[2], progress=told)
+"""
+# Kills itself while it reads logs, when it first tells of some unit.
+SUICIDE = """
+import os, signal, sys
+from clustering import run
+def told(stage):
+    if stage.name == "read logs" and stage.unit == sys.argv[3] and not stage.ended:
+        os.kill(os.getpid(), signal.SIGKILL)
 run(sys.argv[1], sys.argv[2], progress=told)
 """
 
@@ -60,6 +70,31 @@ def killed(process: subprocess.Popen[str], *, after: float, at: str | None = Non
     process.wait()
     process.stdout.close()
     return process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("unit", ["bytes", "parts put together"])
+@pytest.mark.parametrize("same_command", [True, False])
+def test_a_kill_while_logs_are_read_leaves_scratch_and_the_next_run_deletes_it(
+    log: Path, whole: Run, tmp_path: Path, unit: str, same_command: bool
+) -> None:
+    place = tmp_path / "run"
+    scratch = partial_of(place) / SCRATCH
+    call = [sys.executable, "-c", SUICIDE, str(log), str(place), unit]
+    ended = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    left = {path for path in scratch.rglob("*") if path.is_file()}
+    assert left
+    assert {path.name for path in partial_of(place).iterdir()} == {SCRATCH}
+    seen: list[bool] = []
+
+    def look(stage: Stage) -> None:
+        if stage.name == "read logs" and not stage.ended and not stage.done:
+            seen.append(any(path.exists() for path in left))
+
+    settings = RunSettings() if same_command else RunSettings(max_rejected_share=0.25)
+    check_same_tables(run(log, place, settings=settings, progress=look), whole)
+    assert seen == [False]
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
 
 
 def test_fifty_kills_in_all_stages_change_no_byte(log: Path, whole: Run, tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ import polars as pl
 import pytest
 
 from clustering import RunSettings, manifest
+from clustering.memory import memory_plan
 from clustering.registry import Known, known_from_template
 from clustering.run_tables import families_table
 from clustering.stages import Clock
 from embedder import Corpus, build_corpus
 
 ENCODER: Any = SimpleNamespace(fingerprint="words-1", dim=2)
+PLAN = memory_plan(RunSettings().memory, n_prompts=3, dim=2)
 ROWS = {
     "prompt": ["one", "two", "three"],
     "account_id": ["a", "b", "a"],
@@ -51,7 +53,7 @@ def test_another_version_is_another_run(corpus: Corpus, monkeypatch: pytest.Monk
     real = manifest.version
     monkeypatch.setattr(manifest, "version", lambda asked: "99" if asked == name else real(asked))
     assert of(corpus) != before
-    written = manifest.manifest(corpus, RunSettings(), {}, Clock(None), inputs=())
+    written = manifest.manifest(corpus, RunSettings(), {}, Clock(None), inputs=(), plan=PLAN)
     assert written["versions"][name] == "99"
 
 
@@ -59,7 +61,9 @@ def test_another_recipe_is_another_run(corpus: Corpus, monkeypatch: pytest.Monke
     before = of(corpus)
     monkeypatch.setattr(manifest, "RECIPE", manifest.RECIPE + 1)
     assert of(corpus) != before
-    assert manifest.manifest(corpus, RunSettings(), {}, Clock(None), inputs=())["recipe"] == manifest.RECIPE
+    written = manifest.manifest(corpus, RunSettings(), {}, Clock(None), inputs=(), plan=PLAN)
+    assert written["recipe"] == manifest.RECIPE
+    assert written["memory_plan"]["index_bits"] == PLAN.index_bits
 
 
 def test_settings_and_encoder_decide_but_not_how_the_run_is_done(corpus: Corpus) -> None:
@@ -67,7 +71,12 @@ def test_settings_and_encoder_decide_but_not_how_the_run_is_done(corpus: Corpus)
     before = of(corpus)
     for same in (replace(settings, threads=1), replace(settings, force=True)):
         assert of(corpus, same) == before
-    for other in (replace(settings, seed=1), replace(settings, min_family=21)):
+    # Memory decides how coarse tables and indexes of large logs are.
+    for other in (
+        replace(settings, seed=1),
+        replace(settings, min_family=21),
+        replace(settings, memory=2**33),
+    ):
         assert of(corpus, other) != before
     assert of(corpus, encoder=SimpleNamespace(fingerprint="words-2", dim=2)) != before
 

@@ -252,7 +252,10 @@ def test_stages_are_told_in_order(logged: Logged, tmp_path: Path) -> None:
         assert last.ended, name
         assert last.done == last.total, name
     assert sum(stage.ended for stage in told) == len(names)
-    assert any(stage.unit == "rows" and stage.done == 600 for stage in told)
+    read = [stage for stage in told if stage.name == "read logs" and stage.unit]
+    assert list(dict.fromkeys(stage.unit for stage in read)) == ["bytes", "parts put together"]
+    assert max(stage.done for stage in read if stage.unit == "bytes") == log.stat().st_size
+    assert {stage.total for stage in read if stage.unit == "bytes"} == {log.stat().st_size}
 
 
 @pytest.mark.parametrize("setting", [{"min_family": 1}, {"seed": -1}, {"threads": 0}])

@@ -22,6 +22,7 @@ encoder = "transformer"
 min_family = 30
 seed = 7
 threads = 1
+memory = "8G"
 since = 2026-04-01
 until = "2026-04-08T12:00:00+02:00"
 registry = "known/ours.toml"
@@ -45,6 +46,7 @@ def test_every_setting_can_be_said(tmp_path: Path) -> None:
     assert set(said) == set(NAMES)
     settings = RunSettings(**said)
     assert (settings.encoder, settings.min_family, settings.seed) == ("transformer", 30, 7)
+    assert (settings.threads, settings.memory) == (1, 8 << 30)
     assert settings.since == datetime(2026, 4, 1, tzinfo=UTC)
     assert settings.until == datetime(2026, 4, 8, 10, tzinfo=UTC)
     assert settings.registry == str(tmp_path / "known" / "ours.toml")
@@ -54,13 +56,21 @@ def test_every_setting_can_be_said(tmp_path: Path) -> None:
 
 
 def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
-    file = written(tmp_path, 'min_family = 30\nseed = 7\n[columns]\nprompt = "a"\naccount_id = "b"\n')
+    file = written(
+        tmp_path, 'min_family = 30\nseed = 7\nmemory = "8G"\n[columns]\nprompt = "a"\naccount_id = "b"\n'
+    )
     settings = run_settings(
-        file, ["prompt=c"], {"since": None, "until": "2026-04-08"}, seed=9, min_family=None, encoder=None
+        file,
+        ["prompt=c"],
+        {"since": None, "until": "2026-04-08", "memory": "4G"},
+        seed=9,
+        min_family=None,
+        encoder=None,
     )
     assert (settings.seed, settings.min_family, settings.encoder) == (9, 30, "static")
     assert dict(settings.columns) == {"prompt": "c", "account_id": "b"}
-    assert settings.until == datetime(2026, 4, 8, tzinfo=UTC)
+    assert (settings.until, settings.memory) == (datetime(2026, 4, 8, tzinfo=UTC), 4 << 30)
+    assert run_settings(file, None, {"memory": None}).memory == 8 << 30
 
 
 @pytest.mark.parametrize(
@@ -75,6 +85,8 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) ->
         ("max_rejected_share = true", "max_rejected_share = True is not a number"),
         ("redact = 1", "redact = 1 is not true or false"),
         ("encoder = 1", "encoder = 1 is not a text"),
+        ("memory = 16", "memory = 16 is not a size in quotes"),
+        ("memory = '16'", "memory: '16' is no size; write it as 16G or 512M"),
         ("since = 12", "since = 12 is not a time"),
         ("since = 'yesterday'", "since: 'yesterday' is no time"),
         ("columns = 'prompt'", "columns = 'prompt' is not a table"),
@@ -169,6 +181,8 @@ def test_a_period_takes_its_requests_and_nothing_else(tmp_path: Path) -> None:
         ("seed", 2**32),
         ("threads", 0),
         ("threads", 2**31),
+        ("memory", 2**31 - 1),
+        ("memory", 2**50 + 1),
     ],
 )
 def test_a_number_that_no_library_could_take_is_refused_at_once(name: str, value: int) -> None:

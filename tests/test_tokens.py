@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from embedder import static_model, tokens
 from embedder.pretokens import ALONE, SPACE, WITHIN, split_words, word_breaks
+from embedder.text_buffer import to_buffer
 from embedder.tokens import MAX_CHARACTERS, MAX_TOKENS, WordTokens, buffers, tokenise
-from embedder.views import to_buffer, to_series
 
 NASTY = [
     "",
@@ -122,7 +122,7 @@ def test_buffers_hold_the_texts_in_bounds(texts: list[str], n: int, size: int, *
         patch.setattr(tokens, "BUFFER_TEXTS", n)
         patch.setattr(tokens, "_BUFFER_BYTES", size)
         found = list(buffers(pl.Series(texts, dtype=pl.String) if column else texts))
-    assert [text for buffer in found for text in to_series(buffer).to_list()] == texts
+    assert [text for buffer in found for text in buffer.to_list()] == texts
     for buffer in found:
         assert 1 <= len(buffer.offsets) - 1 <= n
         assert len(buffer.offsets) == 2 or len(buffer.data) <= size

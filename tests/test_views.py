@@ -67,6 +67,20 @@ def test_windows_count_characters_not_bytes():
     assert set(whole_of(text)) == {"漢", BREAK}
 
 
+def test_a_text_is_windowed_alike_alone_and_among_short_and_long_ones():
+    rng = np.random.default_rng(3)
+    texts = [random_words(rng, int(n)) for n in (0, 5, 20_000, 9, 40_000, 1, 30_000)] + [
+        f"a{BREAK}b",
+        "",
+        "z" * 16_385,
+    ]
+    systems = [texts[i] for i in rng.permutation(len(texts))]
+    together = whole_texts(pl.Series(systems, dtype=pl.String), pl.Series(texts, dtype=pl.String))
+    assert together.to_list() == [whole_of(text, system) for system, text in zip(systems, texts, strict=True)]
+    assert sum(len(text) > WINDOW_CHARS for text in texts) == 4
+    assert max(map(len, together)) == 2 * (WINDOW_CHARS + 9) + 1
+
+
 @pytest.mark.parametrize("place", ["head", "tail"])
 def test_a_wrapper_at_either_end_of_enormous_prompts_is_seen(place):
     rng = np.random.default_rng(0)
