@@ -379,7 +379,12 @@ def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Word
     work.write("slots", slots_table(corpus, families, observed.templates))
     save_assigner(work.folder, views, families)
     described = coverage_columns(
-        observed, wording, found.signals, groups=found.groups, seed=work.settings.seed
+        observed,
+        wording,
+        found.signals,
+        groups=found.groups,
+        flagged=found.flagged,
+        seed=work.settings.seed,
     )
     ranked = families_table(corpus, found, described)
     work.write("families", ranked)

@@ -6,6 +6,8 @@ carries them through a run.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,21 +19,27 @@ from clustering import coverage as cover
 from clustering.evenly import evenly
 from clustering.observed import Encode, Observed
 from clustering.signals import SIGNALS, Signal
+from clustering.templates import Template
 
+_IDENTIFIER = re.compile(r"\S*\d\S*")
+_NEARLY_ALL = 0.9  # of the values of a slot of identifiers are one word with a digit
 _N_PAYLOADS = 64  # of a family that are offered; a sample of them is read
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What asking for training material, and what each capability, looks like to an encoder."""
+    """What asking for training material, fillers of slots and capabilities look like to an encoder."""
 
     elicitations: cover.ExampleSpace
+    payloads: cover.ExampleSpace
     capabilities: cover.ExampleSpace
 
 
 def read_examples(encode: Encode) -> Examples:
     """Encode the bundled examples; once for all that is compared with them."""
-    return Examples(cover.elicitation_space(encode), cover.capability_space(encode))
+    return Examples(
+        cover.elicitation_space(encode), cover.payload_space(encode), cover.capability_space(encode)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +50,10 @@ class Wording:
     ----------
     vectors : FamilyVectors
     elicited : Elicitation
+    filled : Profile
+        What fills the slots.
     profile : Profile
+        Capabilities.
     payload_bytes : (f,) float64
         Median UTF-8 length of what its prompts say beyond the fixed text; NaN where they say nothing.
     background : (b, d) float32
@@ -51,6 +62,7 @@ class Wording:
 
     vectors: cover.FamilyVectors
     elicited: cover.Elicitation
+    filled: cover.Profile
     profile: cover.Profile
     payload_bytes: NDArray[np.float64]
     background: NDArray[np.float32]
@@ -72,6 +84,7 @@ def read_wording(observed: Observed, examples: Examples) -> Wording:
     return Wording(
         vectors,
         cover.elicitation(vectors, space, cover.ordinary_prompts(ordinary, space, encode)),
+        cover.profile_payloads(vectors, examples.payloads),
         cover.profile_families(vectors, examples.capabilities),
         np.array([_median_bytes(said) for said in payloads]),
         encode(observed.texts.take(evenly(outside, cover.N_BACKGROUND)).to_list()),
@@ -84,6 +97,7 @@ def coverage_columns(
     signals: Mapping[str, Signal],
     *,
     groups: NDArray[np.int64],
+    flagged: NDArray[np.bool_],
     seed: int,
 ) -> pl.DataFrame:
     """Capability, pattern and coverage of every family: columns of ``FAMILIES``, f rows.
@@ -92,6 +106,8 @@ def coverage_columns(
     ----------
     groups : (f,) int64
         Of linked families: those of one group make a chain of operators.
+    flagged : (f,) bool
+        Only hostile patterns describe a flagged family.
     seed : int
         Of the areas of ordinary use.
     """
@@ -102,23 +118,24 @@ def coverage_columns(
     in_group = np.bincount(groups, weights=templated.astype(np.float64), minlength=1)
     shapes = cover.Shapes(
         counts,
-        observed.filler_counts,
+        [_axes(template) for template in observed.templates],
         wording.payload_bytes,
         templated,
         np.maximum(0, in_group[groups] - templated).astype(np.int64),
     )
     features = cover.family_features(
-        shapes, signals, wording.elicited, profile=wording.profile, covered=covered
+        shapes, signals, wording.elicited, filled=wording.filled, profile=wording.profile, covered=covered
     )
-    elicitations, names = wording.elicited.kinds, wording.profile.names
-    library = cover.read_patterns(cover.Vocabulary(SIGNALS, elicitations, names))
-    found = cover.match_patterns(features, library)
-    hostile = [bool(found.hostile[place]) if place >= 0 else None for place in found.best]
+    known = (SIGNALS, features.elicitations, features.payloads, features.capabilities)
+    library = cover.read_patterns(cover.Vocabulary(*map(tuple, known)))
+    found = cover.match_patterns(features, library, flagged=flagged)
+    clear = found.clear
+    hostile = [bool(found.hostile[place]) if place >= 0 else None for place in clear]
     return pl.DataFrame(
         {
             "capability": pl.Series(wording.profile.labels(), dtype=pl.String),
-            "pattern": pl.Series(found.labels(found.best), dtype=pl.String),
-            "pattern_match": found.match,
+            "pattern": pl.Series(found.labels(clear), dtype=pl.String),
+            "pattern_match": np.where(clear >= 0, found.match, np.nan),
             "pattern_hostile": pl.Series(hostile, dtype=pl.Boolean),
             "coverage_breadth": covered.breadth,
             "coverage_depth": covered.depth,
@@ -134,6 +151,18 @@ def _offered(observed: Observed, family: int) -> list[str]:
     rows = observed.templates[family].rows if observed.templated[family] else observed.members(family)
     texts = observed.payloads(evenly(rows, _N_PAYLOADS))
     return [text for text in texts.fill_null("").to_list() if text]
+
+
+def _axes(template: Template) -> list[NDArray[np.int64]]:
+    """Distinct prompts per value of each slot of a template, without those that only number the prompts."""
+    counts, numbering = [], []
+    for slot in template.fillers:
+        values = Counter(filler for filler in slot if filler)
+        counts.append(np.array(list(values.values()), np.int64))
+        n_numbers = sum(bool(_IDENTIFIER.fullmatch(value)) for value in values)
+        numbering.append(n_numbers >= _NEARLY_ALL * len(values) and cover.sample_coverage(counts[-1]) < 0.5)
+    kept = [slot for slot, is_number in zip(counts, numbering, strict=True) if not is_number]
+    return kept or counts
 
 
 def _prompt_counts(observed: Observed, family: int) -> NDArray[np.int64]:

@@ -143,8 +143,10 @@ def test_a_reader_adds_examples_and_classes(tmp_path):
     ("text", "match"),
     [
         ("[[capability]\n", "Expected|TOML|Invalid"),
-        ('[[capabilities]]\nname = "x"\n', "only \\[\\[capability\\]\\]"),
-        ("capability = 3\n", "only \\[\\[capability\\]\\]"),
+        ('[[capabilities]]\nname = "x"\n', "'capabilities' at the top; only \\[\\[pattern\\]\\]"),
+        ("capability = 3\n", "capability = 3 at the top"),
+        ("elicitation = [3]\n", "elicitation = \\[3\\] at the top"),
+        ("# nothing\n", "nothing at the top"),
         ('[[capability]]\nexamples = ["a b", "c d", "e f"]\n', "name"),
         ('[[capability]]\nname = "x"\nexample = ["a"]\n', "unknown example"),
         ('[[capability]]\nname = "x"\nexamples = "a"\n', "list of sentences"),

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from clustering.coverage.capabilities import Profile, capability_space, profile_families
+from clustering.coverage.capabilities import (
+    Profile,
+    capability_space,
+    payload_space,
+    profile_families,
+    profile_payloads,
+)
 from clustering.coverage.coverage import N_BACKGROUND, Cells, Coverage, background_cells, coverage
 from clustering.coverage.elicitation import (
     N_ORDINARY,
@@ -55,7 +61,9 @@ __all__ = [
     "match_patterns",
     "new_ground",
     "ordinary_prompts",
+    "payload_space",
     "profile_families",
+    "profile_payloads",
     "read_patterns",
     "relative_entropy",
     "sample_coverage",

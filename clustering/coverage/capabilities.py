@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.coverage.examples import Encode, ExampleSpace, example_space, read_classes
-from clustering.coverage.sampling import FamilyVectors
+from clustering.coverage.sampling import FamilyVectors, mean_rows
 
+PAYLOADS = Path(__file__).with_name("payloads.toml")
 TAXONOMY = Path(__file__).with_name("capabilities.toml")
 
 _PLAIN = 1.5  # times an equal share: below it no capability stands out
@@ -23,7 +24,7 @@ _PLAIN = 1.5  # times an equal share: below it no capability stands out
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Capabilities of f families.
+    """Capabilities of f families, or what fills their slots.
 
     Attributes
     ----------
@@ -55,6 +56,18 @@ def capability_space(encode: Encode, *own: Path) -> ExampleSpace:
     return example_space(read_classes("capability", TAXONOMY, *own), encode)
 
 
+def payload_space(encode: Encode, *own: Path) -> ExampleSpace:
+    """What fills slots, likewise."""
+    return example_space(read_classes("payload", PAYLOADS, *own), encode)
+
+
+def profile_payloads(vectors: FamilyVectors, space: ExampleSpace) -> Profile:
+    """What fills the slots of each family or group: the mean over what its prompts add."""
+    return _profile(
+        mean_rows(space.memberships(vectors.payloads), vectors.payload_of, vectors.n_families), space
+    )
+
+
 def profile_families(vectors: FamilyVectors, space: ExampleSpace) -> Profile:
     """Capability profile of each family or group.
 
@@ -62,25 +75,21 @@ def profile_families(vectors: FamilyVectors, space: ExampleSpace) -> Profile:
     programmers' traffic it calls half of the code other, and a family's capability changed with the log. The
     rest is a class with examples of its own.
     """
-    fixed = _means(space.memberships(vectors.sentences), vectors.sentence_of, vectors.n_families)
-    added = _means(space.memberships(vectors.payloads), vectors.payload_of, vectors.n_families)
+    fixed = mean_rows(space.memberships(vectors.sentences), vectors.sentence_of, vectors.n_families)
+    added = mean_rows(space.memberships(vectors.payloads), vectors.payload_of, vectors.n_families)
     both = np.stack([fixed, added])
     measured = ~np.isnan(both[:, :, 0])
     shares = (
         np.where(measured[:, :, None], both, 0).sum(axis=0) / np.maximum(measured.sum(axis=0), 1)[:, None]
     )
-    nothing = ~measured.any(axis=0)
+    shares[~measured.any(axis=0)] = np.nan
+    return _profile(shares, space)
+
+
+def _profile(shares: NDArray[np.float64], space: ExampleSpace) -> Profile:
+    """The rest of the taxonomy where nothing was measured."""
+    nothing = np.isnan(shares).any(axis=1)
     shares[nothing] = np.eye(len(space.names))[space.rest]
     largest = shares.argmax(axis=1)
     largest[shares.max(axis=1) * len(space.names) < _PLAIN] = space.rest
     return Profile(space.names, shares, largest)
-
-
-def _means(memberships: NDArray[np.float64], family: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """Mean row of each family, (n, C); NaN where it has none."""
-    inside = family >= 0
-    columns = [np.bincount(family[inside], column[inside], minlength=n) for column in memberships.T]
-    sums = np.stack(columns, axis=1)
-    counts = np.bincount(family[inside], minlength=n).astype(np.float64)
-    counts[counts == 0] = np.nan
-    return np.asarray(sums / counts[:, None])
