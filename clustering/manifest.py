@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from clustering.coverage import Library
 from clustering.inputs import Input
 from clustering.registry import Known, registry_text
 from clustering.run_settings import RunSettings
@@ -19,7 +20,7 @@ from clustering.stages import Clock
 from clustering.tables import SCHEMA_VERSION
 from embedder import Corpus, Encoder, load_account_key
 
-RECIPE = 3  # raise it when the same log gives other tables: finished runs are then no longer the same run
+RECIPE = 4  # raise it when the same log gives other tables: finished runs are then no longer the same run
 _DECISIVE = ("covey", "faiss-cpu", "hdbscan", "numpy", "polars", "umap-learn")
 _VERSIONS = (*_DECISIVE, "numba", "sentence-transformers")
 # They say where things lie, what is refused, how the run is done, or which requests: those speak for
@@ -29,6 +30,7 @@ _INDIFFERENT = (
     "columns",
     "force",
     "max_rejected_share",
+    "patterns",
     "registry",
     "since",
     "threads",
@@ -37,14 +39,16 @@ _INDIFFERENT = (
 _CHUNK = 65_536  # rows hashed at a time
 
 
-def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known]) -> str:
-    """Hash of what decides the result: requests, settings, registry, encoder, versions; 32 hex digits.
+def fingerprint(
+    corpus: Corpus, settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known], library: Library
+) -> str:
+    """Hash of what decides the result: requests, settings, what they name, encoder, versions; 32 hex digits.
 
     The same for the same rows in any order, split or format, and wherever they lie.
     """
     said = settings.plain()
     decisive = {name: value for name, value in said.items() if name not in _INDIFFERENT}
-    digest = _digest(decisive, encoder, registry)
+    digest = _digest(decisive, encoder, registry, library)
     for ids in (
         corpus.prompts["prompt_id"],
         corpus.requests["request_id"],
@@ -65,9 +69,14 @@ def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, regi
 
 
 def command_fingerprint(
-    inputs: Sequence[Input], settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known]
+    inputs: Sequence[Input],
+    settings: RunSettings,
+    encoder: Encoder,
+    *,
+    registry: Sequence[Known],
+    library: Library,
 ) -> str:
-    """Hash of a command: its log files byte by byte, all settings but ``force``, registry, encoder, versions.
+    """Hash of a command: its log files byte by byte, all settings but ``force``, what they name, versions.
 
     What one run has done, another of the same command may go on with. Known before a log is read; of the
     same rows in other files ``fingerprint`` knows that they are.
@@ -76,15 +85,18 @@ def command_fingerprint(
     if settings.account_key is not None:  # what it holds decides, not where it lies
         said["account_key"] = hashlib.blake2b(key=load_account_key(settings.account_key)).hexdigest()
     files = [(each.path, each.size, each.blake2b) for each in inputs]
-    return _digest([said, files], encoder, registry).hexdigest()
+    return _digest([said, files], encoder, registry, library).hexdigest()
 
 
-def _digest(decisive: object, encoder: Encoder, registry: Sequence[Known]) -> hashlib.blake2b:
-    """Hash so far: what is decisive of the settings, encoder, registry and versions."""
+def _digest(
+    decisive: object, encoder: Encoder, registry: Sequence[Known], library: Library
+) -> hashlib.blake2b:
+    """Hash so far: what is decisive of the settings, encoder, registry, patterns and versions."""
     versions = [version(name) for name in _DECISIVE]
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
     digest.update(registry_text(registry).encode())
+    digest.update(library.text.encode())
     return digest
 
 

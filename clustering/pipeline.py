@@ -21,6 +21,7 @@ from clustering.assign import save_assigner, save_index
 from clustering.campaign_tables import account_loads, account_scores, accounts_table, campaigns_table
 from clustering.checkpoints import Checkpoints
 from clustering.cosharing import cosharing_families
+from clustering.coverage import Library, read_library
 from clustering.durable import write_json, write_parquet, write_parts
 from clustering.evidence import weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, ViewClusters, find_families
@@ -120,7 +121,7 @@ def run(
         ``out`` is in the way, another run is at work there, or the disk or the memory does not do. What was
         whole by then is kept, and the same call goes on after it.
     ValueError
-        An encoder or setting that does not exist, or a registry or account key that is none.
+        An encoder or setting that does not exist, or a registry, patterns or account key that are none.
     """
     settings = settings or RunSettings()
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
@@ -130,7 +131,7 @@ def run(
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
     if settings.account_key is not None:
         load_account_key(settings.account_key)  # likewise
-    registry = load_registry(settings.registry)
+    registry, library = load_registry(settings.registry), read_library(settings.patterns)
     with exclusive(place), going_on(place):
         finish_moving(place)
         check_place(place, force=settings.force)
@@ -138,9 +139,9 @@ def run(
             encoder = encoder or _load_encoder(settings, clock)
         with clock.stage("check logs"):
             inputs = read_inputs(paths, on_bytes=lambda n: clock.count(n, unit="bytes"))
-        command = command_fingerprint(inputs, settings, encoder, registry=registry)
+        command = command_fingerprint(inputs, settings, encoder, registry=registry, library=library)
         there = None if settings.force else run_there(place)
-        task = _Task(paths, inputs, settings, encoder, registry, command, clock)
+        task = _Task(paths, inputs, settings, encoder, registry, library, command, clock)
         if there is not None:
             _refuse_another(there, task)
             return replace(there, path=out, encoder=encoder, was_complete=True)
@@ -158,6 +159,7 @@ class _Task:
     settings: RunSettings
     encoder: Encoder
     registry: Sequence[Known]
+    library: Library
     command: str
     clock: Clock
 
@@ -174,7 +176,7 @@ class _Task:
         return corpus
 
     def fingerprint(self, corpus: Corpus) -> str:
-        return fingerprint(corpus, self.settings, self.encoder, registry=self.registry)
+        return fingerprint(corpus, self.settings, self.encoder, registry=self.registry, library=self.library)
 
 
 def _refuse_another(there: Run, task: _Task) -> None:
@@ -299,7 +301,7 @@ def _write_tables(work: _Work) -> None:
         templates=templates_of(stage("templates", lambda: _templates(work, families))),
         encode=work.embed_texts,
     )
-    reading = _Reading(observed)
+    reading = _Reading(observed, work.task.library)
 
     def kept(make: Callable[[], Findings]) -> Callable[[], dict[str, object]]:
         return lambda: kept_findings(make())
@@ -318,11 +320,12 @@ class _Reading:
     """What the families' texts say, read again only where the families are others."""
 
     observed: Observed
+    library: Library
     _last: tuple[NDArray[np.int64], Wording] | None = None
 
     @cached_property
     def _examples(self) -> Examples:
-        return read_examples(self.observed.encode)
+        return read_examples(self.library, self.observed.encode)
 
     def of(self, observed: Observed) -> Wording:
         labels = observed.families.labels
@@ -382,6 +385,7 @@ def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Word
         observed,
         wording,
         found.signals,
+        patterns=work.task.library.patterns,
         groups=found.groups,
         flagged=found.flagged,
         seed=work.settings.seed,

@@ -1,6 +1,6 @@
 """What the families' texts say: capabilities, what they ask for, patterns, and what they cover.
 
-The bundled examples and patterns are files that users extend (``clustering.coverage``); everything here only
+The examples and patterns are files that users extend (``clustering.coverage.library``); everything here only
 carries them through a run.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from clustering import coverage as cover
 from clustering.evenly import evenly
 from clustering.observed import Encode, Observed
-from clustering.signals import SIGNALS, Signal
+from clustering.signals import Signal
 from clustering.templates import Template
 
 _IDENTIFIER = re.compile(r"\S*\d\S*")
@@ -35,10 +35,12 @@ class Examples:
     capabilities: cover.ExampleSpace
 
 
-def read_examples(encode: Encode) -> Examples:
-    """Encode the bundled examples; once for all that is compared with them."""
+def read_examples(library: cover.Library, encode: Encode) -> Examples:
+    """Encode a library's examples; once for all that is compared with them."""
     return Examples(
-        cover.elicitation_space(encode), cover.payload_space(encode), cover.capability_space(encode)
+        cover.example_space(library.elicitations, encode),
+        cover.example_space(library.payloads, encode),
+        cover.example_space(library.capabilities, encode),
     )
 
 
@@ -96,6 +98,7 @@ def coverage_columns(
     wording: Wording,
     signals: Mapping[str, Signal],
     *,
+    patterns: tuple[cover.Pattern, ...],
     groups: NDArray[np.int64],
     flagged: NDArray[np.bool_],
     seed: int,
@@ -104,6 +107,7 @@ def coverage_columns(
 
     Parameters
     ----------
+    patterns : of the library whose examples the wording was compared with
     groups : (f,) int64
         Of linked families: those of one group make a chain of operators.
     flagged : (f,) bool
@@ -118,7 +122,7 @@ def coverage_columns(
     in_group = np.bincount(groups, weights=templated.astype(np.float64), minlength=1)
     shapes = cover.Shapes(
         counts,
-        [_axes(template) for template in observed.templates],
+        [slots_that_vary(template) for template in observed.templates],
         wording.payload_bytes,
         templated,
         np.maximum(0, in_group[groups] - templated).astype(np.int64),
@@ -126,15 +130,16 @@ def coverage_columns(
     features = cover.family_features(
         shapes, signals, wording.elicited, filled=wording.filled, profile=wording.profile, covered=covered
     )
-    known = (SIGNALS, features.elicitations, features.payloads, features.capabilities)
-    library = cover.read_patterns(cover.Vocabulary(*map(tuple, known)))
-    found = cover.match_patterns(features, library, flagged=flagged)
+    found = cover.match_patterns(features, patterns, flagged=flagged)
     clear = found.clear
     hostile = [bool(found.hostile[place]) if place >= 0 else None for place in clear]
     return pl.DataFrame(
         {
             "capability": pl.Series(wording.profile.labels(), dtype=pl.String),
             "pattern": pl.Series(found.labels(clear), dtype=pl.String),
+            "pattern_summary": pl.Series(
+                [patterns[place].summary if place >= 0 else None for place in clear], dtype=pl.String
+            ),
             "pattern_match": np.where(clear >= 0, found.match, np.nan),
             "pattern_hostile": pl.Series(hostile, dtype=pl.Boolean),
             "coverage_breadth": covered.breadth,
@@ -153,7 +158,7 @@ def _offered(observed: Observed, family: int) -> list[str]:
     return [text for text in texts.fill_null("").to_list() if text]
 
 
-def _axes(template: Template) -> list[NDArray[np.int64]]:
+def slots_that_vary(template: Template) -> list[NDArray[np.int64]]:
     """Distinct prompts per value of each slot of a template, without those that only number the prompts."""
     counts, numbering = [], []
     for slot in template.fillers:

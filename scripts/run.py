@@ -72,6 +72,14 @@ Registry = Annotated[
         show_default=False,
     ),
 ]
+Patterns = Annotated[
+    str | None,
+    typer.Option(
+        help="Patterns and examples of your own, a TOML file beside the packaged ones.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Redact = Annotated[
     bool | None,
     typer.Option(
@@ -120,6 +128,7 @@ def run_command(
     seed: Seed = None,
     threads: Threads = None,
     registry: Registry = None,
+    patterns: Patterns = None,
     redact: Redact = None,
     account_key: AccountKey = None,
     max_rejected: MaxRejected = None,
@@ -133,7 +142,7 @@ def run_command(
     Stopped half-way, the same command goes on after the last stage that was whole.
     """
     how = {"encoder": encoder, "min_family": min_family, "seed": seed, "threads": threads}
-    what = {"registry": registry, "redact": redact, "account_key": account_key}
+    what = {"registry": registry, "patterns": patterns, "redact": redact, "account_key": account_key}
     limits = {"max_rejected_share": max_rejected, "force": force}
     settings = run_settings(config, column, {"since": since, "until": until}, **how, **what, **limits)
     if plan:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from clustering.coverage.capabilities import (
     Profile,
-    capability_space,
-    payload_space,
     profile_families,
     profile_payloads,
 )
@@ -15,10 +13,9 @@ from clustering.coverage.elicitation import (
     Elicitation,
     Ordinary,
     elicitation,
-    elicitation_space,
     ordinary_prompts,
 )
-from clustering.coverage.examples import ExampleSpace
+from clustering.coverage.examples import ExampleClass, ExampleSpace, example_space
 from clustering.coverage.features import FamilyFeatures, Shapes, family_features
 from clustering.coverage.growth import (
     effective_number,
@@ -28,6 +25,7 @@ from clustering.coverage.growth import (
     relative_entropy,
     sample_coverage,
 )
+from clustering.coverage.library import Library, read_library
 from clustering.coverage.patterns import Pattern, PatternMatch, Vocabulary, match_patterns, read_patterns
 from clustering.coverage.sampling import FamilyTexts, FamilyVectors, encode_families, family_texts
 
@@ -37,10 +35,12 @@ __all__ = [
     "Cells",
     "Coverage",
     "Elicitation",
+    "ExampleClass",
     "ExampleSpace",
     "FamilyFeatures",
     "FamilyTexts",
     "FamilyVectors",
+    "Library",
     "Ordinary",
     "Pattern",
     "PatternMatch",
@@ -48,22 +48,21 @@ __all__ = [
     "Shapes",
     "Vocabulary",
     "background_cells",
-    "capability_space",
     "coverage",
     "effective_number",
     "elicitation",
-    "elicitation_space",
     "encode_families",
     "estimated_size",
+    "example_space",
     "expected_distinct",
     "family_features",
     "family_texts",
     "match_patterns",
     "new_ground",
     "ordinary_prompts",
-    "payload_space",
     "profile_families",
     "profile_payloads",
+    "read_library",
     "read_patterns",
     "relative_entropy",
     "sample_coverage",

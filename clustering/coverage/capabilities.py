@@ -1,23 +1,20 @@
 """Which of the model's capabilities each family draws on.
 
-The taxonomy is ``capabilities.toml``, or a reader's own file beside it. A family's profile is half what its
-fixed text asks for and half what its prompts add: a wrapper that asks for reasoning around questions on code
-is both, however long either is. Where there is only one of the two, it is the profile.
+The taxonomy is ``capabilities.toml``, with a reader's own file (``clustering.coverage.library``). A family's
+profile is half what its fixed text asks for and half what its prompts add: a wrapper that asks for reasoning
+around questions on code is both, however long either is. Where there is only one of the two, it is the
+profile.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.coverage.examples import Encode, ExampleSpace, example_space, read_classes
+from clustering.coverage.examples import ExampleSpace
 from clustering.coverage.sampling import FamilyVectors, mean_rows
-
-PAYLOADS = Path(__file__).with_name("payloads.toml")
-TAXONOMY = Path(__file__).with_name("capabilities.toml")
 
 _PLAIN = 1.5  # times an equal share: below it no capability stands out
 
@@ -43,22 +40,6 @@ class Profile:
     def labels(self) -> list[str]:
         """Name of the largest capability of each family."""
         return [self.names[place] for place in self.largest]
-
-
-def capability_space(encode: Encode, *own: Path) -> ExampleSpace:
-    """The taxonomy, with a reader's own files, as vectors.
-
-    Raises
-    ------
-    ValueError
-        A file is no taxonomy; says which and why.
-    """
-    return example_space(read_classes("capability", TAXONOMY, *own), encode)
-
-
-def payload_space(encode: Encode, *own: Path) -> ExampleSpace:
-    """What fills slots, likewise."""
-    return example_space(read_classes("payload", PAYLOADS, *own), encode)
 
 
 def profile_payloads(vectors: FamilyVectors, space: ExampleSpace) -> Profile:

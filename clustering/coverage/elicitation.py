@@ -18,17 +18,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from clustering.coverage.examples import Encode, ExampleSpace, example_space, read_classes
+from clustering.coverage.examples import Encode, ExampleSpace
 from clustering.coverage.sampling import FamilyVectors, mean_rows, sentences_of
 from clustering.signals.traffic import Signal
 
-EXAMPLES = Path(__file__).with_name("elicitations.toml")
 N_ORDINARY = 2_000  # prompts that show what is ordinary
 _FEWEST_ORDINARY = 50
 _CONTRACTS = (
@@ -79,17 +77,6 @@ class Elicitation:
     contract_p: NDArray[np.float64]
 
 
-def elicitation_space(encode: Encode, *own: Path) -> ExampleSpace:
-    """The bundled examples, with a reader's own files, as vectors.
-
-    Raises
-    ------
-    ValueError
-        A file holds no such examples; says which and why.
-    """
-    return example_space(read_classes("elicitation", EXAMPLES, *own), encode)
-
-
 def ordinary_prompts(prompts: Sequence[str], space: ExampleSpace, encode: Encode) -> Ordinary:
     """Measure what ordinary prompts ask for.
 
@@ -126,7 +113,7 @@ def elicitation(vectors: FamilyVectors, space: ExampleSpace, ordinary: Ordinary)
     ----------
     vectors : FamilyVectors
     space, ordinary
-        From ``elicitation_space`` and ``ordinary_prompts``, with the same encoder.
+        From ``example_space`` and ``ordinary_prompts``, with the same encoder.
     """
     n = vectors.n_families
     scores = _scores(vectors.sentences, vectors.sentence_of, n, space=space)

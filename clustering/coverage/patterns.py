@@ -27,8 +27,6 @@ from numpy.typing import NDArray
 from clustering.coverage.examples import checked_name, read_tables
 from clustering.coverage.features import GEOMETRIES, MEASURES, FamilyFeatures
 
-LIBRARY = Path(__file__).with_name("patterns.toml")
-
 _SHARES = ("elicitations", "payloads", "capabilities")
 _LISTS = ("geometry", *_SHARES)
 _CHOICES = {"signals": ("present", "absent"), "coverage": ("high", "low")}
@@ -114,8 +112,8 @@ class PatternMatch:
         return [self.names[place] if place >= 0 else None for place in places]
 
 
-def read_patterns(vocabulary: Vocabulary, *own: Path) -> tuple[Pattern, ...]:
-    """The bundled library with a reader's own files; a pattern of a known name replaces it.
+def read_patterns(vocabulary: Vocabulary, *paths: Path) -> tuple[Pattern, ...]:
+    """The patterns of files; a later one of a known name replaces it.
 
     Raises
     ------
@@ -123,7 +121,7 @@ def read_patterns(vocabulary: Vocabulary, *own: Path) -> tuple[Pattern, ...]:
         A file is no library, or uses a word that is in no vocabulary; says where, what and which are known.
     """
     found: dict[str, Pattern] = {}
-    for path in (LIBRARY, *own):
+    for path in paths:
         for table in read_tables(path, "pattern"):
             pattern = _pattern_of(table, vocabulary, f"{path}, [[pattern]]")
             found[pattern.name] = pattern
@@ -170,7 +168,7 @@ def _met(section: str, names: Mapping[str, bool], features: FamilyFeatures, n: i
     if section in _CHOICES:
         met = np.nansum(found, axis=0) / np.maximum(measured, 1)
     else:
-        chance = len(names) / len(known) if section in _SHARES else 0.0
+        chance = len(names) / max(len(known), 1) if section in _SHARES else 0.0
         met = np.clip((np.nansum(found, axis=0) - chance) / max(1 - chance, _SMALLEST), 0.0, 1.0)
     return np.where(measured > 0, met, np.nan)
 
