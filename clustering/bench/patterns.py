@@ -43,7 +43,7 @@ def pattern_sections(worlds: Sequence[Counted]) -> list[Section]:
 
 
 def expected_patterns(truth: str, *, campaign: bool) -> tuple[str, ...]:
-    """The patterns that describe a true family ("trace/tags_head#2") or kind of look-alike; () if not judged."""
+    """The patterns of a true family ("trace/tags_head#2") or kind of look-alike; () where none is judged."""
     said = _expected()["campaigns" if campaign else "lookalikes"]
     family = truth.split("#")[0]
     return tuple(said.get(family, said.get(family.split("/")[0], ())))
@@ -82,8 +82,8 @@ def _accuracy(told: Sequence[_Told]) -> Section:
     return Section(
         NAME,
         "Patterns shown, and right",
-        "Found families whose truth the library has a pattern for. No pattern is shown where several are about "
-        "as close. The interval takes families as independent.",
+        "Found families whose truth the library has a pattern for. No pattern is shown where several are "
+        "about as close. The interval takes families as independent.",
         table_of(rows, ("Of", "Families", "Shown", "Right", "Share right", "95 %")),
     )
 
