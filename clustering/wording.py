@@ -131,17 +131,10 @@ def coverage_columns(
         shapes, signals, wording.elicited, filled=wording.filled, profile=wording.profile, covered=covered
     )
     found = cover.match_patterns(features, patterns, flagged=flagged)
-    clear = found.clear
-    hostile = [bool(found.hostile[place]) if place >= 0 else None for place in clear]
     return pl.DataFrame(
         {
             "capability": pl.Series(wording.profile.labels(), dtype=pl.String),
-            "pattern": pl.Series(found.labels(clear), dtype=pl.String),
-            "pattern_summary": pl.Series(
-                [patterns[place].summary if place >= 0 else None for place in clear], dtype=pl.String
-            ),
-            "pattern_match": np.where(clear >= 0, found.match, np.nan),
-            "pattern_hostile": pl.Series(hostile, dtype=pl.Boolean),
+            **_pattern_columns(found, patterns),
             "coverage_breadth": covered.breadth,
             "coverage_depth": covered.depth,
             "coverage_evenness": covered.evenness,
@@ -149,6 +142,19 @@ def coverage_columns(
             "coverage_full_size": covered.full_size,
         }
     ).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _pattern_columns(found: cover.PatternMatch, patterns: tuple[cover.Pattern, ...]) -> dict[str, pl.Series]:
+    """The pattern of each family where one is clearly the closest, null elsewhere."""
+    told = [patterns[place] if place >= 0 else None for place in found.clear]
+    return {
+        "pattern": pl.Series([each and each.name for each in told], dtype=pl.String),
+        "pattern_summary": pl.Series([each and each.summary for each in told], dtype=pl.String),
+        "pattern_match": pl.Series(np.where(found.clear >= 0, found.match, np.nan)),
+        "pattern_hostile": pl.Series(
+            [None if each is None else each.hostile for each in told], dtype=pl.Boolean
+        ),
+    }
 
 
 def _offered(observed: Observed, family: int) -> list[str]:

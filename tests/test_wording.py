@@ -94,8 +94,8 @@ def test_patterns_and_capabilities_are_those_of_the_library(described):
     wording = wording_of(observed)
     assert described["capability"].drop_nulls().is_in(wording.profile.names).all()
     known = {pattern.name: pattern for pattern in LIBRARY.patterns}
-    absent = dict.fromkeys(SIGNALS, Signal(np.zeros(2), np.ones(2)))
-    told = columns_of(log(), signals=absent).filter(pl.col("pattern").is_not_null())
+    present = dict.fromkeys(SIGNALS, Signal(np.ones(2), np.zeros(2)))
+    told = columns_of(log(), signals=present, flagged=True).filter(pl.col("pattern").is_not_null())
     assert told.height > 0
     for row in told.iter_rows(named=True):
         assert row["pattern_hostile"] == known[row["pattern"]].hostile
