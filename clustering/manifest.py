@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from clustering.coverage import Library
 from clustering.inputs import Input
 from clustering.memory import MemoryPlan
 from clustering.peak_memory import MEASURED
@@ -31,6 +32,7 @@ _INDIFFERENT = (
     "columns",
     "force",
     "max_rejected_share",
+    "patterns",
     "registry",
     "since",
     "threads",
@@ -51,14 +53,16 @@ WORKED_ON = {
 }
 
 
-def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known]) -> str:
-    """Hash of what decides the result: requests, settings, registry, encoder, versions; 32 hex digits.
+def fingerprint(
+    corpus: Corpus, settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known], library: Library
+) -> str:
+    """Hash of what decides the result: requests, settings, what they name, encoder, versions; 32 hex digits.
 
     The same for the same rows in any order, split or format, and wherever they lie.
     """
     said = settings.plain()
     decisive = {name: value for name, value in said.items() if name not in _INDIFFERENT}
-    digest = _digest(decisive, encoder, registry)
+    digest = _digest(decisive, encoder, registry, library)
     for ids in (
         corpus.prompts["prompt_id"],
         corpus.requests["request_id"],
@@ -79,9 +83,14 @@ def fingerprint(corpus: Corpus, settings: RunSettings, encoder: Encoder, *, regi
 
 
 def command_fingerprint(
-    inputs: Sequence[Input], settings: RunSettings, encoder: Encoder, *, registry: Sequence[Known]
+    inputs: Sequence[Input],
+    settings: RunSettings,
+    encoder: Encoder,
+    *,
+    registry: Sequence[Known],
+    library: Library,
 ) -> str:
-    """Hash of a command: its log files byte by byte, all settings but ``force``, registry, encoder, versions.
+    """Hash of a command: its log files byte by byte, all settings but ``force``, what they name, versions.
 
     What one run has done, another of the same command may go on with. Known before a log is read; of the
     same rows in other files ``fingerprint`` knows that they are.
@@ -90,15 +99,18 @@ def command_fingerprint(
     if settings.account_key is not None:  # what it holds decides, not where it lies
         said["account_key"] = hashlib.blake2b(key=load_account_key(settings.account_key)).hexdigest()
     files = [(each.path, each.size, each.blake2b) for each in inputs]
-    return _digest([said, files], encoder, registry).hexdigest()
+    return _digest([said, files], encoder, registry, library).hexdigest()
 
 
-def _digest(decisive: object, encoder: Encoder, registry: Sequence[Known]) -> hashlib.blake2b:
-    """Hash so far: what is decisive of the settings, encoder, registry and versions."""
+def _digest(
+    decisive: object, encoder: Encoder, registry: Sequence[Known], library: Library
+) -> hashlib.blake2b:
+    """Hash so far: what is decisive of the settings, encoder, registry, patterns and versions."""
     versions = [version(name) for name in _DECISIVE]
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
     digest.update(registry_text(registry).encode())
+    digest.update(library.text.encode())
     return digest
 
 

@@ -22,6 +22,7 @@ from clustering.assign import save_assigner, save_index
 from clustering.campaign_tables import account_loads, account_scores, accounts_table, campaigns_table
 from clustering.checkpoints import Checkpoints
 from clustering.cosharing import cosharing_families
+from clustering.coverage import Library, read_library
 from clustering.durable import write_json, write_parquet, write_parts
 from clustering.evidence import weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, ViewClusters, find_families
@@ -125,7 +126,7 @@ def run(
         ``out`` is in the way, another run is at work there, or the disk or the memory does not do. What was
         whole by then is kept, and the same call goes on after it.
     ValueError
-        An encoder or setting that does not exist, or a registry or account key that is none.
+        An encoder or setting that does not exist, or a registry, patterns or account key that are none.
     """
     settings = settings or RunSettings()
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
@@ -135,7 +136,7 @@ def run(
     read_logs(paths, columns=dict(settings.columns))  # a path or mapping that is wrong shows at once
     if settings.account_key is not None:
         load_account_key(settings.account_key)  # likewise
-    registry = load_registry(settings.registry)
+    registry, library = load_registry(settings.registry), read_library(settings.patterns)
     with exclusive(place), going_on(place):
         finish_moving(place)
         check_place(place, force=settings.force)
@@ -143,9 +144,9 @@ def run(
             encoder = encoder or _load_encoder(settings, clock)
         with clock.stage("check logs"):
             inputs = read_inputs(paths, on_bytes=partial(clock.count, unit="bytes"))
-        command = command_fingerprint(inputs, settings, encoder, registry=registry)
+        command = command_fingerprint(inputs, settings, encoder, registry=registry, library=library)
         there = None if settings.force else run_there(place)
-        task = _Task(paths, inputs, settings, encoder, registry, command, clock)
+        task = _Task(paths, inputs, settings, encoder, registry, library, command, clock)
         if there is not None:
             _refuse_another(there, task)
             return replace(there, path=out, encoder=encoder, was_complete=True)
@@ -163,6 +164,7 @@ class _Task:
     settings: RunSettings
     encoder: Encoder
     registry: Sequence[Known]
+    library: Library
     command: str
     clock: Clock
 
@@ -184,7 +186,7 @@ class _Task:
         return memory_plan(self.settings.memory, n_prompts=corpus.prompts.height, dim=self.encoder.dim)
 
     def fingerprint(self, corpus: Corpus) -> str:
-        return fingerprint(corpus, self.settings, self.encoder, registry=self.registry)
+        return fingerprint(corpus, self.settings, self.encoder, registry=self.registry, library=self.library)
 
 
 def _refuse_another(there: Run, task: _Task) -> None:
@@ -329,7 +331,7 @@ def _write_tables(work: _Work) -> None:
         templates=templates_of(stage("templates", lambda: _templates(work, families))),
         encode=lambda texts: work.embed_texts(texts).astype(np.float32),
     )
-    reading = _Reading(observed)
+    reading = _Reading(observed, work.task.library)
 
     def kept(make: Callable[[], Findings]) -> Callable[[], dict[str, object]]:
         return lambda: kept_findings(make())
@@ -348,11 +350,12 @@ class _Reading:
     """What the families' texts say, read again only where the families are others."""
 
     observed: Observed
+    library: Library
     _last: tuple[NDArray[np.int64], Wording] | None = None
 
     @cached_property
     def _examples(self) -> Examples:
-        return read_examples(self.observed.encode)
+        return read_examples(self.library, self.observed.encode)
 
     def of(self, observed: Observed) -> Wording:
         labels = observed.families.labels
@@ -409,7 +412,13 @@ def _write_findings(work: _Work, views: Views, found: Findings, *, wording: Word
     work.write("slots", slots_table(corpus, families, observed.templates))
     save_assigner(work.folder, views, families)
     described = coverage_columns(
-        observed, wording, found.signals, groups=found.groups, seed=work.settings.seed
+        observed,
+        wording,
+        found.signals,
+        patterns=work.task.library.patterns,
+        groups=found.groups,
+        flagged=found.flagged,
+        seed=work.settings.seed,
     )
     ranked = families_table(corpus, found, described)
     work.write("families", ranked)

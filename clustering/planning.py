@@ -26,6 +26,7 @@ from pathlib import Path
 import polars as pl
 
 from clustering.costs import STAGES, Costs, LogSize, load_costs, packed_share
+from clustering.coverage import read_library
 from clustering.density import is_compiled
 from clustering.memory import table_bytes
 from clustering.registry import load_registry
@@ -134,13 +135,14 @@ def plan(
     Raises
     ------
     embedder.LogError, RunError, ValueError
-        As ``run`` does for paths, columns, `out` in the way, settings, registry and encoder; for rows, only
-        where no usable one is among those looked at.
+        As ``run`` does for paths, columns, `out` in the way, settings, registry, patterns and encoder; for
+        rows, only where no usable one is among those looked at.
     """
     settings, costs = settings or RunSettings(), costs or load_costs()
     if out is not None:
         check_place(resolved(Path(out)), force=settings.force)
     load_registry(settings.registry)
+    read_library(settings.patterns)
     sample, prompts, reading = _read(logs, settings)
     times = max(1.0, sample.n_rows / sample.n_sampled)
     whole = whole_texts(prompts["system_text"], prompts["text"])

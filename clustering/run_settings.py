@@ -34,6 +34,8 @@ class RunSettings:
         Pairs (name, path): where a column is, when its name is another.
     registry
         File of known-benign templates, beside the packaged ones; see ``clustering.registry``.
+    patterns
+        File of own patterns and examples, beside the packaged ones; see ``clustering.coverage.library``.
     redact
         Put placeholders for personal data and secrets before anything is compared or written.
     account_key
@@ -58,6 +60,7 @@ class RunSettings:
     until: datetime | None = None
     columns: tuple[tuple[str, str], ...] = ()
     registry: str | None = None
+    patterns: str | None = None
     redact: bool = False
     account_key: str | None = None
     max_rejected_share: float = 0.5

@@ -153,6 +153,7 @@ _KINDS: dict[str, tuple[str, Callable[[Path, str, Any], Any]]] = {
     "until": ("a time", _time),
     "columns": ("a table of texts", _columns),
     "registry": ("a path in quotes", _file),
+    "patterns": ("a path in quotes", _file),
     "redact": ("true or false", _flag),
     "max_rejected_share": ("a number", _number),
     "account_key": ("a path in quotes", _file),

@@ -13,7 +13,7 @@ from polars.datatypes import DataType, DataTypeClass
 from clustering.signals import SIGNALS
 from clustering.signals.catalogue import aspects
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 P_SUFFIX = "_p"
 ASPECT_PREFIX = "aspect_"
 
@@ -38,7 +38,9 @@ _FAMILIES: Columns = {
     "template": pl.String,  # skeleton with slots as {slot_1}, {slot_2}, ...
     "medoid_prompt": pl.String,
     "capability": pl.String,  # largest of its capability profile
-    "pattern": pl.String,  # closest of the pattern library, null where too little was measured
+    # Closest of the pattern library, of the hostile ones where flagged; null where none is clearly.
+    "pattern": pl.String,
+    "pattern_summary": pl.String,  # what it is, as the library says it
     "pattern_match": pl.Float64,  # how close, in [0, 1]
     "pattern_hostile": pl.Boolean,  # whether that pattern is one of extraction
     "coverage_breadth": pl.Float64,  # areas of ordinary use that it touches, effective number

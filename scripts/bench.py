@@ -41,7 +41,8 @@ Sections = Annotated[
     list[str] | None,
     typer.Option(
         "--section",
-        help="lookalikes, fdr, signals, columns, leave-out, shares, baselines or halves. Repeatable.",
+        help="lookalikes, fdr, signals, columns, leave-out, patterns, shares, baselines or halves. "
+        "Repeatable.",
         show_default="all",
     ),
 ]

@@ -80,6 +80,14 @@ Registry = Annotated[
         show_default=False,
     ),
 ]
+Patterns = Annotated[
+    str | None,
+    typer.Option(
+        help="Patterns and examples of your own, a TOML file beside the packaged ones.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Redact = Annotated[
     bool | None,
     typer.Option(
@@ -129,6 +137,7 @@ def run_command(
     threads: Threads = None,
     memory: Memory = None,
     registry: Registry = None,
+    patterns: Patterns = None,
     redact: Redact = None,
     account_key: AccountKey = None,
     max_rejected: MaxRejected = None,
@@ -142,7 +151,7 @@ def run_command(
     Stopped half-way, the same command goes on after the last stage that was whole.
     """
     how = {"encoder": encoder, "min_family": min_family, "seed": seed, "threads": threads}
-    what = {"registry": registry, "redact": redact, "account_key": account_key}
+    what = {"registry": registry, "patterns": patterns, "redact": redact, "account_key": account_key}
     limits = {"max_rejected_share": max_rejected, "force": force}
     texts = {"since": since, "until": until, "memory": memory}
     settings = run_settings(config, column, texts, **how, **what, **limits)

@@ -7,6 +7,8 @@ from functools import cache
 
 import numpy as np
 
+from clustering.coverage import example_space, read_library
+
 DIM = 64
 
 
@@ -32,3 +34,8 @@ def bundled_encoder():
     from embedder import load_encoder
 
     return load_encoder("static").encode
+
+
+def elicitation_space(encoder):
+    """What asking for training material looks like to an encoder."""
+    return example_space(read_library().elicitations, encoder)

@@ -169,6 +169,7 @@ def _hostile_family() -> dict[str, object]:
         "coverage_efficiency": 0.9,
         "coverage_breadth": 3.2,
         "pattern": nasty,
+        "pattern_summary": nasty,
         "capability": nasty,
         "campaign_id": nasty,
     }

@@ -14,11 +14,15 @@ from clustering.bench.discoveries import order, realised, recipes
 from clustering.bench.intervals import mean_interval, share_interval
 from clustering.bench.leave_out import by_reference, conformal_p_values, leave_out_sections
 from clustering.bench.lookalikes import alone, false_flags, silence
+from clustering.bench.patterns import expected_patterns, pattern_sections
 from clustering.bench.rivals import ranking_section
 from clustering.bench.section import Section, table_of
 from clustering.bench.shares import share_sections
+from clustering.coverage import read_library
 from clustering.scores import combined_p_values
 from clustering.signals import SIGNALS
+from clustering.simulation import CAMPAIGNS, LOOKALIKES, PRESETS
+from clustering.simulation.recipes import recipes_of
 
 
 def campaigns(**more):
@@ -220,3 +224,56 @@ def test_sections_without_worlds_are_empty_not_broken():
     for sections in (share_sections([]), column_sections([]), leave_out_sections([]), ablation_sections([])):
         markdown(sections)
     markdown([ranking_section([])])
+
+
+def test_patterns_are_right_wrong_or_none_clearly():
+    """Two of the three flagged campaign families are told something, one of them rightly."""
+    found = [
+        ("A", 0.001, {campaign("trace"): 50}),
+        ("B", 0.002, {campaign("trace", "t#2"): 30, PEOPLE: 30}),
+        ("C", 0.003, {campaign("operators"): 40, PEOPLE: 10}),
+        ("D", 0.3, {campaign("personas"): 40}),
+        ("E", 0.4, {lookalike("classroom"): 30}),
+        ("F", 0.5, {lookalike("reseller"): 30}),
+        ("G", 0.6, {PEOPLE: 30}),
+        (None, None, {campaign("trace"): 10, PEOPLE: 300}),
+    ]
+    shown = [
+        "trace elicitation",
+        "persona sweep",
+        None,
+        "shared template",
+        "common questions",
+        "retries",
+        None,
+    ]
+    accuracy, confusion = pattern_sections([world("campaigns", found, pattern=shown)])
+    rows = [row[:5] for row in accuracy.table.iter_rows()]
+    flagged, missed, benign = accuracy.table["Of"]
+    assert rows == [(flagged, 3, 2, 1, 0.5), (missed, 1, 1, 0, 0.0), (benign, 1, 1, 1, 1.0)]
+    assert confusion.table.rows() == [
+        (flagged, "operators/t", "none clearly", 1, "\u2013"),
+        (flagged, "trace/t", "persona sweep", 1, "no"),
+        (flagged, "trace/t", "trace elicitation", 1, "yes"),
+        (missed, "personas/t", "shared template", 1, "no"),
+        (benign, "classroom", "common questions", 1, "yes"),
+    ]
+
+
+def test_patterns_of_no_world():
+    accuracy, confusion = pattern_sections([])
+    assert accuracy.table["Share right"].to_list() == [None] * 3
+    assert confusion.table.height == 0
+
+
+def test_every_campaign_has_a_pattern_of_the_library_and_every_name_is_one():
+    patterns = {pattern.name: pattern.hostile for pattern in read_library().patterns}
+    for name in (*CAMPAIGNS, *PRESETS):
+        for recipe in recipes_of(name):
+            said = expected_patterns(f"{name}/{recipe.template}#2", campaign=True)
+            assert said, recipe.template
+            assert all(patterns[pattern] for pattern in said)
+    named = {look: expected_patterns(look, campaign=False) for look in LOOKALIKES}
+    assert sum(map(bool, named.values())) > len(LOOKALIKES) / 2
+    assert not any(patterns[pattern] for said in named.values() for pattern in said)
+    assert expected_patterns("organic", campaign=False) == ()

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from coverage_cases import bundled_encoder, encode
 
-from clustering.coverage import capability_space, encode_families, family_texts, profile_families
-from clustering.coverage.capabilities import TAXONOMY
+from clustering.coverage import (
+    encode_families,
+    family_texts,
+    profile_families,
+    profile_payloads,
+    read_library,
+)
 from clustering.coverage.examples import example_space, read_classes
 
 PLANTED = {
@@ -68,7 +73,7 @@ def bundled():
 
 @pytest.fixture(scope="module")
 def space(bundled):
-    return capability_space(bundled)
+    return example_space(read_library().capabilities, bundled)
 
 
 def profile(texts, bundled, space):
@@ -108,10 +113,21 @@ def test_fixed_text_and_payloads_count_half_each(bundled, space):
 
 
 def test_families_without_a_word_are_the_rest():
-    words = capability_space(encode)
+    words = example_space(read_library().capabilities, encode)
     found = profile_families(encode_families(family_texts(["", ""], ["", ""], [[], [""]]), encode), words)
     assert found.labels() == ["other", "other"]
     assert profile_families(encode_families(family_texts([], [], []), encode), words).labels() == []
+
+
+def test_fillers_are_told_by_what_they_are(bundled):
+    classes = example_space(read_library().payloads, bundled)
+    fillers = [
+        ["a retired surgeon from Malta who keeps bees", "a young plumber and father of twins"],
+        ["How do vaccines work?", "Write a program that counts words", "Find the area of the triangle"],
+        ["7f3a9c", "genetics", "300 words", "nurses"],
+    ]
+    texts = family_texts(["{slot_1}"] * 3, [f[0] for f in fillers], fillers)
+    assert profile_payloads(encode_families(texts, bundled), classes).labels() == ["person", "task", "value"]
 
 
 def test_payloads_are_a_sample_of_fixed_size():
@@ -121,7 +137,7 @@ def test_payloads_are_a_sample_of_fixed_size():
 
 
 def test_every_capability_speaks_the_same_languages():
-    classes = read_classes("capability", TAXONOMY)
+    classes = read_library().capabilities
     assert len(classes) == 13
     assert len({len(c.examples) for c in classes}) == 1
     assert len({sum(not e.isascii() for e in c.examples) >= 3 for c in classes}) == 1
@@ -133,18 +149,20 @@ def test_a_reader_adds_examples_and_classes(tmp_path):
         '[[capability]]\nname = "coding"\nexamples = ["port this shader", "lint the repo", "fix ci"]\n'
         '[[capability]]\nname = "chess"\nexamples = ["mate in two", "best reply to e4", "rook endings"]\n'
     )
-    classes = {c.name: c for c in read_classes("capability", TAXONOMY, own)}
+    classes = {c.name: c for c in read_library(own).capabilities}
     assert "port this shader" in classes["coding"].examples
     assert len(classes["coding"].examples) == 19
-    assert "chess" in capability_space(encode, own).names
+    assert "chess" in classes
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
         ("[[capability]\n", "Expected|TOML|Invalid"),
-        ('[[capabilities]]\nname = "x"\n', "only \\[\\[capability\\]\\]"),
-        ("capability = 3\n", "only \\[\\[capability\\]\\]"),
+        ('[[capabilities]]\nname = "x"\n', "'capabilities' at the top; only \\[\\[pattern\\]\\]"),
+        ("capability = 3\n", "capability = 3 at the top"),
+        ("elicitation = [3]\n", "elicitation = \\[3\\] at the top"),
+        ("# nothing\n", "nothing at the top"),
         ('[[capability]]\nexamples = ["a b", "c d", "e f"]\n', "name"),
         ('[[capability]]\nname = "x"\nexample = ["a"]\n', "unknown example"),
         ('[[capability]]\nname = "x"\nexamples = "a"\n', "list of sentences"),
@@ -157,12 +175,12 @@ def test_errors_name_the_file_and_the_remedy(tmp_path, text, match):
     own = tmp_path / "own.toml"
     own.write_text(text)
     with pytest.raises(ValueError, match=match) as error:
-        read_classes("capability", TAXONOMY, own)
+        read_classes("capability", own)
     assert "own.toml" in str(error.value)
 
 
 def test_a_missing_file_and_an_encoder_that_reads_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"none\.toml"):
-        read_classes("capability", TAXONOMY, tmp_path / "none.toml")
+        read_library(tmp_path / "none.toml")
     with pytest.raises(ValueError, match="fewer than two"):
-        example_space(read_classes("capability", TAXONOMY), lambda t: np.zeros((len(t), 4), np.float32))
+        example_space(read_library().capabilities, lambda t: np.zeros((len(t), 4), np.float32))

@@ -19,6 +19,7 @@ def vectors_of(payloads, families, n_families):
         np.asarray(payloads, np.float32),
         np.asarray(families, np.int64),
         (),
+        np.zeros((0, payloads.shape[1]), np.float32),
         none,
         n_families,
     )

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from coverage_cases import bundled_encoder, encode
+from coverage_cases import bundled_encoder, elicitation_space, encode
 from traffic_cases import check_valid
 
 from clustering.coverage import (
     elicitation,
-    elicitation_space,
     encode_families,
     family_texts,
     ordinary_prompts,
 )
-from clustering.coverage.elicitation import CONTRACT
 
 EVERYDAY = [
     "What can I cook with leeks and potatoes tonight?",
@@ -66,8 +64,8 @@ def test_p_values_keep_their_word_for_ordinary_texts():
     families = [elicitation(encode_families(fixed(texts(100)), encode), words, o) for o in measured]
     pooled = np.concatenate([f.signal.p_value for f in families])
     check_valid(lambda _, seed: pooled[seed], len(pooled))
-    each = np.vstack([f.p_values for f in families])
-    assert (np.mean(each <= 0.05, axis=0) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(each))).all()
+    form = np.concatenate([f.contract_p for f in families])
+    assert np.mean(form <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(form))
 
 
 PLANTED = {
@@ -98,10 +96,10 @@ def test_planted_elicitations_stand_out(bundled, space):
     assert (found.signal.p_value[: len(PLANTED)] <= 0.02).all()
     assert (found.signal.effect[: len(PLANTED)] > 0.8).all()
     assert np.median(found.signal.p_value[len(PLANTED) :]) > 0.2
-    right = sum(
-        space.log_memberships(bundled([t])).argmax() == space.names.index(k) for k, t in PLANTED.items()
-    )
-    assert right >= len(PLANTED) - 2
+    assert found.shares.sum(axis=1) == pytest.approx(1)
+    kinds = [found.kinds[place] for place in found.shares.argmax(axis=1)]
+    assert kinds[: len(PLANTED)] == list(PLANTED)
+    assert kinds[len(PLANTED) :].count("ordinary") >= len(EVERYDAY) * 2 / 3
 
 
 def test_a_wrapper_in_another_language_stands_out_from_its_ordinary_sentences(bundled, space):
@@ -127,10 +125,8 @@ def test_a_fixed_form_is_a_kind_but_no_signal():
     base = "How long do I boil an egg and which plants survive in a dark hallway"
     form = base + ' {"answer": "...", "score": 3} as JSON from 1 to 5 within <out> and </out>'
     found = elicitation(encode_families(fixed([base, form]), encode), words, ordinary)
-    assert found.kinds[-1] == CONTRACT
-    assert found.p_values[0, -1] == 1
-    assert found.p_values[1, -1] == pytest.approx(1 / 101)
-    assert found.plainest()[1] is not None
+    assert found.contract_p == pytest.approx([1, 1 / 101])
+    assert set(found.kinds) == set(words.names)
 
 
 def test_groups_ask_for_what_their_families_ask_for(bundled, space):
@@ -139,6 +135,10 @@ def test_groups_ask_for_what_their_families_ask_for(bundled, space):
     pooled = elicitation(one.regrouped(np.array([0, 0, -1]), 2), space, ordinary)
     assert np.isfinite(pooled.signal.p_value[0])
     assert np.isnan(pooled.signal.p_value[1]), "a group without families"
+    assert pooled.shares[0] == pytest.approx(
+        elicitation(one, space, ordinary).shares[:2].mean(axis=0), rel=1e-6
+    )
+    assert np.isnan(pooled.shares[1]).all()
 
 
 def test_edges():
@@ -150,7 +150,7 @@ def test_edges():
         encode_families(fixed(["How do I boil an egg, and for how long?"]), encode), words, few
     )
     assert np.isnan(unknown.signal.p_value).all(), "ten ordinary prompts are no null"
-    assert unknown.plainest() == [None]
+    assert unknown.shares.sum() == pytest.approx(1), "which kind needs no null"
     none = ordinary_prompts([], words, encode)
     assert none.contracts.shape == (0,)
     enough = ordinary_prompts(everyday(60, np.random.default_rng(6)), words, encode)

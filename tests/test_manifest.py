@@ -12,12 +12,14 @@ import polars as pl
 import pytest
 
 from clustering import RunSettings, manifest
+from clustering.coverage import read_library
 from clustering.memory import memory_plan
 from clustering.registry import Known, known_from_template
 from clustering.run_tables import families_table
 from clustering.stages import Clock
 from embedder import Corpus, build_corpus
 
+LIBRARY = read_library()
 ENCODER: Any = SimpleNamespace(fingerprint="words-1", dim=2)
 PLAN = memory_plan(RunSettings().memory, n_prompts=3, dim=2)
 ROWS = {
@@ -43,7 +45,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 
 def of(corpus: Corpus, settings: RunSettings | None = None, encoder: Any = ENCODER) -> str:
-    return manifest.fingerprint(corpus, settings or RunSettings(), encoder, registry=())
+    return manifest.fingerprint(corpus, settings or RunSettings(), encoder, registry=(), library=LIBRARY)
 
 
 @pytest.mark.parametrize("name", ["covey", "faiss-cpu", "polars", "numpy", "umap-learn", "hdbscan"])
@@ -86,11 +88,27 @@ def test_what_the_registry_holds_decides_not_where_it_lies(corpus: Corpus) -> No
 
     def known(*entries: Known, path: str | None = None) -> str:
         own = replace(settings, registry=path)
-        return manifest.fingerprint(corpus, own, ENCODER, registry=entries)
+        return manifest.fingerprint(corpus, own, ENCODER, registry=entries, library=LIBRARY)
 
     assert known(DESK, path="here.toml") == known(DESK, path="there.toml") != known()
     assert known(replace(DESK, name="other")) != known(DESK)
     assert known(replace(DESK, shingles=frozenset({"0" * 16}))) != known(DESK)
+
+
+def test_what_the_patterns_hold_decides_not_where_they_lie(corpus: Corpus, tmp_path: Path) -> None:
+    own = '[[capability]]\nname = "chess"\nexamples = ["mate in two", "an opening", "rook endings"]\n'
+    files = [tmp_path / name for name in ("here.toml", "there.toml", "other.toml")]
+    for file, text in zip(files, (own, own, own.replace("rook", "pawn")), strict=True):
+        file.write_text(text)
+
+    def known(path: Path | None) -> str:
+        settings = RunSettings(patterns=None if path is None else str(path))
+        library = read_library(path)
+        return manifest.fingerprint(corpus, settings, ENCODER, registry=(), library=library)
+
+    here, there, other = map(known, files)
+    assert here == there
+    assert len({here, other, known(None)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -78,13 +78,24 @@ def test_coverage() -> None:
 
 
 def test_pattern_and_sizes() -> None:
-    known = row(pattern="relay", pattern_hostile=True, pattern_match=0.876)
-    assert pattern_sentence(known).startswith(
-        "relay, a pattern of extraction (match 0.88 of 1): other people's"
-    )
-    own = known | {"pattern": "one of my own", "pattern_hostile": False}
-    assert pattern_sentence(own) == "one of my own, a pattern of ordinary use (match 0.88 of 1)."
-    assert pattern_sentence(row()) is None
+    known = row(pattern="relay", pattern_hostile=True, pattern_match=0.876, pattern_summary="Others' talk.")
+    said = "relay, a pattern of extraction (match 0.88 of 1): others' talk."
+    assert pattern_sentence(known | {"flagged": True}) == said
+    assert pattern_sentence(known | {"flagged": False}) == f"most like {said}"
+    own = known | {"pattern": "one of my own", "pattern_hostile": False, "pattern_summary": None}
+    said = "most like one of my own, a pattern of ordinary use (match 0.88 of 1)."
+    assert pattern_sentence(own | {"flagged": False}) == said
+
+
+@pytest.mark.parametrize(
+    ("flagged", "kinds"), [(True, "extraction"), (False, "extraction or of ordinary use")]
+)
+def test_a_pattern_that_is_none_clearly_says_among_which(flagged: bool, kinds: str) -> None:
+    said = pattern_sentence(row(flagged=flagged))
+    assert said.startswith(f"none clearly: several patterns of {kinds} are")
+
+
+def test_sizes() -> None:
     counts = {"n_requests": 9, "n_prompts": 9, "n_accounts": 4, "n_principals": 3}
     assert (
         sizes(row(**counts)) == "9 requests, all different, 4 accounts (3 where an organisation's count once)"

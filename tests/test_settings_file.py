@@ -26,6 +26,7 @@ memory = "8G"
 since = 2026-04-01
 until = "2026-04-08T12:00:00+02:00"
 registry = "known/ours.toml"
+patterns = "known/patterns.toml"
 redact = true
 max_rejected_share = 0.25
 account_key = "/keys/accounts"
@@ -50,6 +51,7 @@ def test_every_setting_can_be_said(tmp_path: Path) -> None:
     assert settings.since == datetime(2026, 4, 1, tzinfo=UTC)
     assert settings.until == datetime(2026, 4, 8, 10, tzinfo=UTC)
     assert settings.registry == str(tmp_path / "known" / "ours.toml")
+    assert settings.patterns == str(tmp_path / "known" / "patterns.toml")
     assert (settings.redact, settings.account_key) == (True, "/keys/accounts")
     assert settings.columns == (("prompt", "body.text"),)
     json.dumps(settings.plain())

@@ -11,14 +11,17 @@ from coverage_cases import encode
 from observed_cases import observed_of
 from traffic_cases import nothing, traffic_of
 
-from clustering.coverage import N_BACKGROUND, Vocabulary, read_patterns
+from clustering.coverage import N_BACKGROUND, read_library
 from clustering.signals import SIGNALS, Signal, no_evidence
 from clustering.tables import FAMILIES
-from clustering.wording import coverage_columns, read_examples, read_wording
+from clustering.templates import Template
+from clustering.wording import coverage_columns, read_examples, read_wording, slots_that_vary
 
+LIBRARY = read_library()
 COLUMNS = [
     "capability",
     "pattern",
+    "pattern_summary",
     "pattern_match",
     "pattern_hostile",
     *(name for name in FAMILIES if name.startswith("coverage_")),
@@ -46,15 +49,17 @@ def unmeasured(n):
 
 
 def wording_of(observed):
-    return read_wording(observed, read_examples(observed.encode))
+    return read_wording(observed, read_examples(LIBRARY, observed.encode))
 
 
-def columns_of(observed, *, signals=None, groups=None):
+def columns_of(observed, *, signals=None, groups=None, flagged=False, library=LIBRARY):
     n = observed.n_families
     return coverage_columns(
         observed,
-        wording_of(observed),
+        read_wording(observed, read_examples(library, observed.encode)),
         signals or unmeasured(n),
+        patterns=library.patterns,
+        flagged=np.full(n, flagged),
         groups=np.arange(n) if groups is None else np.array(groups),
         seed=0,
     )
@@ -88,12 +93,45 @@ def test_patterns_and_capabilities_are_those_of_the_library(described):
     observed = log()
     wording = wording_of(observed)
     assert described["capability"].drop_nulls().is_in(wording.profile.names).all()
-    library = read_patterns(Vocabulary(SIGNALS, wording.elicited.kinds, wording.profile.names))
-    hostile = {pattern.name: pattern.hostile for pattern in library}
-    for row in described.iter_rows(named=True):
-        assert (row["pattern"] is None) == (row["pattern_match"] is None) == (row["pattern_hostile"] is None)
-        if row["pattern"] is not None:
-            assert row["pattern_hostile"] == hostile[row["pattern"]]
+    known = {pattern.name: pattern for pattern in LIBRARY.patterns}
+    present = dict.fromkeys(SIGNALS, Signal(np.ones(2), np.zeros(2)))
+    told = columns_of(log(), signals=present, flagged=True).filter(pl.col("pattern").is_not_null())
+    assert told.height > 0
+    for row in told.iter_rows(named=True):
+        assert row["pattern_hostile"] == known[row["pattern"]].hostile
+        assert row["pattern_summary"] == known[row["pattern"]].summary
+    for row in described.filter(pl.col("pattern").is_null()).iter_rows(named=True):
+        assert row["pattern_match"] is row["pattern_hostile"] is row["pattern_summary"] is None
+
+
+def test_an_own_pattern_wins_where_it_fits_better(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[[pattern]]\nname = "subject drill"\nsummary = "Solves the same subjects again."\nhostile = true\n'
+        'elicitations = ["drill"]\nsignals = { devotion = "present" }\nweights = { elicitations = 9 }\n'
+        f'[[elicitation]]\nname = "drill"\nexamples = ["{WRAPPER}", "solve the integral number", '
+        '"solve the contract number", "solve the poem number"]\n'
+    )
+    library = read_library(own)
+    bundled, mine = (columns_of(log(), flagged=True, library=each) for each in (LIBRARY, library))
+    assert "subject drill" not in bundled["pattern"].to_list()
+    row = mine.row(0, named=True)
+    assert (row["pattern"], row["pattern_summary"]) == ("subject drill", "Solves the same subjects again.")
+
+
+def test_a_nonce_is_no_axis_of_a_sweep_and_a_lone_number_is():
+    words = [f"word{chr(97 + k % 26)}{chr(97 + k // 26)}" for k in range(40)]
+    nonces = [f"id={k * 7919:x}f3" for k in range(40)]
+    few = [SUBJECTS[k % 4] for k in range(40)]
+    rows = np.arange(40)
+    counted = [len(slot) for slot in slots_that_vary(Template("", [nonces, few], rows))]
+    assert counted == [4]
+    assert [len(slot) for slot in slots_that_vary(Template("", [words, few], rows))] == [40, 4]
+    assert [len(slot) for slot in slots_that_vary(Template("", [nonces], rows))] == [40]
+    years = [str(2000 + k % 5) for k in range(40)]
+    assert [len(slot) for slot in slots_that_vary(Template("", [years, few], rows))] == [5, 4]
+    twice = Template("", [["", *words[:39]]], rows)
+    assert slots_that_vary(twice)[0].sum() == 39, "an empty gap holds no value"
 
 
 def test_a_grid_that_was_sent_whole_is_deep_even_and_over(described):
@@ -145,7 +183,7 @@ def test_signals_and_linked_families_decide_on_the_pattern_with_the_texts():
     plain = columns_of(observed)
     resampled = unmeasured(n) | {"repetition": Signal(np.full(n, 40.0), np.zeros(n))}
     assert not columns_of(observed, signals=resampled)["pattern_match"].equals(plain["pattern_match"])
-    of_patterns = ("pattern", "pattern_match", "pattern_hostile")
+    of_patterns = ("pattern", "pattern_summary", "pattern_match", "pattern_hostile")
     assert columns_of(observed, groups=[0, 0]).drop(of_patterns).equals(plain.drop(of_patterns))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from clustering.coverage import read_library
 from clustering.evidence import weigh
 from clustering.families import VIEW_NAMES, Families, FamilySettings, find_families
 from clustering.judgement import Ranking, mean, pieces_of, ranking
@@ -154,9 +155,8 @@ def _weighed(
     templates = family_templates(corpus.texts, families.labels, families.medoids)
     observed = observe(corpus, families, templates=templates, encode=encode)
     akin = variants_of(corpus.texts.take(families.medoids).to_list(), views.rule.ordinary_words)
-    evidence = weigh(
-        observed, read_wording(observed, read_examples(encode)).elicited.signal, akin=akin, seed=0
-    )
+    wording = read_wording(observed, read_examples(read_library(), encode))
+    evidence = weigh(observed, wording.elicited.signal, akin=akin, seed=0)
     q = q_values(evidence.p_values)
     n = np.bincount(observed.traffic.groups + 1, minlength=len(families.ids) + 1)[1:]
     listed = ranked(

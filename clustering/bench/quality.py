@@ -14,6 +14,7 @@ from .finders import count_finders, finder_section
 from .halves import count_halves, half_sections
 from .leave_out import leave_out_sections
 from .lookalikes import lookalike_sections
+from .patterns import pattern_sections
 from .place import take_place
 from .rivals import count_family_pairs, ranking_section
 from .section import Section, markdown
@@ -51,6 +52,7 @@ _SECTIONS: Mapping[str, _Recipe] = {
     "signals": _Recipe((("campaigns", "pieces"), ("quiet", "pieces")), ablation_sections),
     "columns": _Recipe((("campaigns*", "pieces"), ("without", "pieces")), column_sections),
     "leave-out": _Recipe((("campaigns", "pieces"), ("quiet", "pieces")), leave_out_sections),
+    "patterns": _Recipe((("campaigns", "pieces"), ("quiet", "pieces")), pattern_sections),
     "shares": _Recipe((("share", "pieces"),), share_sections),
     "baselines": _Recipe(
         (

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from clustering.coverage.capabilities import Profile, capability_space, profile_families
+from clustering.coverage.capabilities import (
+    Profile,
+    profile_families,
+    profile_payloads,
+)
 from clustering.coverage.coverage import N_BACKGROUND, Cells, Coverage, background_cells, coverage
 from clustering.coverage.elicitation import (
     N_ORDINARY,
     Elicitation,
     Ordinary,
     elicitation,
-    elicitation_space,
     ordinary_prompts,
 )
-from clustering.coverage.examples import ExampleSpace
+from clustering.coverage.examples import ExampleClass, ExampleSpace, example_space
 from clustering.coverage.features import FamilyFeatures, Shapes, family_features
 from clustering.coverage.growth import (
     effective_number,
@@ -22,6 +25,7 @@ from clustering.coverage.growth import (
     relative_entropy,
     sample_coverage,
 )
+from clustering.coverage.library import Library, read_library
 from clustering.coverage.patterns import Pattern, PatternMatch, Vocabulary, match_patterns, read_patterns
 from clustering.coverage.sampling import FamilyTexts, FamilyVectors, encode_families, family_texts
 
@@ -31,10 +35,12 @@ __all__ = [
     "Cells",
     "Coverage",
     "Elicitation",
+    "ExampleClass",
     "ExampleSpace",
     "FamilyFeatures",
     "FamilyTexts",
     "FamilyVectors",
+    "Library",
     "Ordinary",
     "Pattern",
     "PatternMatch",
@@ -42,13 +48,12 @@ __all__ = [
     "Shapes",
     "Vocabulary",
     "background_cells",
-    "capability_space",
     "coverage",
     "effective_number",
     "elicitation",
-    "elicitation_space",
     "encode_families",
     "estimated_size",
+    "example_space",
     "expected_distinct",
     "family_features",
     "family_texts",
@@ -56,6 +61,8 @@ __all__ = [
     "new_ground",
     "ordinary_prompts",
     "profile_families",
+    "profile_payloads",
+    "read_library",
     "read_patterns",
     "relative_entropy",
     "sample_coverage",

@@ -1,29 +1,27 @@
 """Which of the model's capabilities each family draws on.
 
-The taxonomy is ``capabilities.toml``, or a reader's own file beside it. A family's profile is half what its
-fixed text asks for and half what its prompts add: a wrapper that asks for reasoning around questions on code
-is both, however long either is. Where there is only one of the two, it is the profile.
+The taxonomy is ``capabilities.toml``, with a reader's own file (``clustering.coverage.library``). A family's
+profile is half what its fixed text asks for and half what its prompts add: a wrapper that asks for reasoning
+around questions on code is both, however long either is. Where there is only one of the two, it is the
+profile.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.coverage.examples import Encode, ExampleSpace, example_space, read_classes
-from clustering.coverage.sampling import FamilyVectors
-
-TAXONOMY = Path(__file__).with_name("capabilities.toml")
+from clustering.coverage.examples import ExampleSpace
+from clustering.coverage.sampling import FamilyVectors, mean_rows
 
 _PLAIN = 1.5  # times an equal share: below it no capability stands out
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Capabilities of f families.
+    """Capabilities of f families, or what fills their slots.
 
     Attributes
     ----------
@@ -44,15 +42,11 @@ class Profile:
         return [self.names[place] for place in self.largest]
 
 
-def capability_space(encode: Encode, *own: Path) -> ExampleSpace:
-    """The taxonomy, with a reader's own files, as vectors.
-
-    Raises
-    ------
-    ValueError
-        A file is no taxonomy; says which and why.
-    """
-    return example_space(read_classes("capability", TAXONOMY, *own), encode)
+def profile_payloads(vectors: FamilyVectors, space: ExampleSpace) -> Profile:
+    """What fills the slots of each family or group: the mean over what its prompts add."""
+    return _profile(
+        mean_rows(space.memberships(vectors.payloads), vectors.payload_of, vectors.n_families), space
+    )
 
 
 def profile_families(vectors: FamilyVectors, space: ExampleSpace) -> Profile:
@@ -62,25 +56,21 @@ def profile_families(vectors: FamilyVectors, space: ExampleSpace) -> Profile:
     programmers' traffic it calls half of the code other, and a family's capability changed with the log. The
     rest is a class with examples of its own.
     """
-    fixed = _means(space.memberships(vectors.sentences), vectors.sentence_of, vectors.n_families)
-    added = _means(space.memberships(vectors.payloads), vectors.payload_of, vectors.n_families)
+    fixed = mean_rows(space.memberships(vectors.sentences), vectors.sentence_of, vectors.n_families)
+    added = mean_rows(space.memberships(vectors.payloads), vectors.payload_of, vectors.n_families)
     both = np.stack([fixed, added])
     measured = ~np.isnan(both[:, :, 0])
     shares = (
         np.where(measured[:, :, None], both, 0).sum(axis=0) / np.maximum(measured.sum(axis=0), 1)[:, None]
     )
-    nothing = ~measured.any(axis=0)
+    shares[~measured.any(axis=0)] = np.nan
+    return _profile(shares, space)
+
+
+def _profile(shares: NDArray[np.float64], space: ExampleSpace) -> Profile:
+    """The rest of the taxonomy where nothing was measured."""
+    nothing = np.isnan(shares).any(axis=1)
     shares[nothing] = np.eye(len(space.names))[space.rest]
     largest = shares.argmax(axis=1)
     largest[shares.max(axis=1) * len(space.names) < _PLAIN] = space.rest
     return Profile(space.names, shares, largest)
-
-
-def _means(memberships: NDArray[np.float64], family: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """Mean row of each family, (n, C); NaN where it has none."""
-    inside = family >= 0
-    columns = [np.bincount(family[inside], column[inside], minlength=n) for column in memberships.T]
-    sums = np.stack(columns, axis=1)
-    counts = np.bincount(family[inside], minlength=n).astype(np.float64)
-    counts[counts == 0] = np.nan
-    return np.asarray(sums / counts[:, None])

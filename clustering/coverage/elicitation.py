@@ -4,9 +4,10 @@ Reasoning traces in tags, grades, preferences, rewritten refusals, new tasks, to
 fixed form. What these look like is told by the examples of ``elicitations.toml``; what counts as much of it
 is told by the log's own ordinary prompts. Intent never flags alone: "step by step" is common, so is JSON.
 
-Of the bundled examples, each left out in turn, 49 % fall to their own of nine classes (chance: 11 %). The
+Of the bundled examples, each left out in turn, 57 % fall to their own of nine classes (chance: 11 %). The
 packaged encoder knows little but English; in other languages the kind may show, but hardly beyond what is
-ordinary.
+ordinary. Which kind it is, the fixed text as one vector says best (61 % of 99 simulated campaign families in
+four languages; the mean over its sentences 55 %, the plainer half of them 40 %).
 
 Tried and dropped: the tokens of the answer over the length of the prompt. A wrapper makes prompts long, so
 that the ratio of most campaigns lies below that of ordinary prompts.
@@ -17,18 +18,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from clustering.coverage.examples import Encode, ExampleSpace, example_space, read_classes
-from clustering.coverage.sampling import FamilyVectors, sentences_of
+from clustering.coverage.examples import Encode, ExampleSpace
+from clustering.coverage.sampling import FamilyVectors, mean_rows, sentences_of
 from clustering.signals.traffic import Signal
-
-EXAMPLES = Path(__file__).with_name("elicitations.toml")
-CONTRACT = "output contract"  # the one kind that is told by form, not by examples
 
 N_ORDINARY = 2_000  # prompts that show what is ordinary
 _FEWEST_ORDINARY = 50
@@ -47,8 +44,8 @@ class Ordinary:
 
     Attributes
     ----------
-    scores : (1 + K, n) float64, each row ascending
-        As in ``elicitation``: of any kind first, then of each.
+    scores : (n,) float64, ascending
+        As in ``elicitation``.
     contracts : (n,) float64, ascending
         Ways in which each fixes the answer's form.
     """
@@ -67,30 +64,17 @@ class Elicitation:
         Effect in [0, 1]: how surely the text asks for training material, by its plainer half. p: see
         ``elicitation``.
     kinds : tuple of K str
-        The last is the contract of form.
-    p_values : (f, K) float64
-        Of each kind alone.
+        Of the examples, the rest among them.
+    shares : (f, K) float64
+        How much of each kind its whole fixed text is; rows sum to 1, NaN for a group without families.
+    contract_p : (f,) float64
+        Of the contract of form, which is told by form and no kind of the examples; NaN where not measured.
     """
 
     signal: Signal
     kinds: tuple[str, ...]
-    p_values: NDArray[np.float64]
-
-    def plainest(self) -> list[str | None]:
-        """The kind with the smallest p-value of each family (the first of equals), None without evidence."""
-        p = np.where(np.isnan(self.p_values), 2.0, self.p_values)
-        return [self.kinds[int(row.argmin())] if row.min() <= 1 else None for row in p]
-
-
-def elicitation_space(encode: Encode, *own: Path) -> ExampleSpace:
-    """The bundled examples, with a reader's own files, as vectors.
-
-    Raises
-    ------
-    ValueError
-        A file holds no such examples; says which and why.
-    """
-    return example_space(read_classes("elicitation", EXAMPLES, *own), encode)
+    shares: NDArray[np.float64]
+    contract_p: NDArray[np.float64]
 
 
 def ordinary_prompts(prompts: Sequence[str], space: ExampleSpace, encode: Encode) -> Ordinary:
@@ -107,15 +91,14 @@ def ordinary_prompts(prompts: Sequence[str], space: ExampleSpace, encode: Encode
     of = np.repeat(np.arange(len(split)), [len(each) for each in split])
     scores = _scores(encode([s for each in split for s in each]), of, len(split), space=space)
     contracts = np.array([_n_contracts(prompt) for prompt in prompts], np.float64)
-    return Ordinary(np.sort(scores, axis=1), np.sort(contracts))
+    return Ordinary(np.sort(scores), np.sort(contracts))
 
 
 def elicitation(vectors: FamilyVectors, space: ExampleSpace, ordinary: Ordinary) -> Elicitation:
     """What each family or group asks for, and how unusual that is.
 
     Score of a text: mean log odds "asks for training material" of that half of its sentences that ask most
-    plainly (the larger half), so that neither length nor a list of rules around the request decides. Of a
-    kind: the same with the log odds of that kind.
+    plainly (the larger half), so that neither length nor a list of rules around the request decides.
 
     Null model: the family's fixed text is drawn as the ordinary prompts of this log were. p is its rank among
     them, (1 + #{theirs >= its}) / (1 + n): exact, whatever the examples or the encoder are (Davison and
@@ -123,37 +106,36 @@ def elicitation(vectors: FamilyVectors, space: ExampleSpace, ordinary: Ordinary)
     form, so that contracts are a kind of their own and not part of the signal.
 
     Tried and dropped: the plainest sentence alone, which grows with the length of a text; with Bonferroni
-    over the sentences, which finds fewer; the text as one vector, in which a request drowns among rules.
+    over the sentences, which finds fewer; the text as one vector, in which a request drowns among rules
+    (which kind it is still shows there).
 
     Parameters
     ----------
     vectors : FamilyVectors
     space, ordinary
-        From ``elicitation_space`` and ``ordinary_prompts``, with the same encoder.
+        From ``example_space`` and ``ordinary_prompts``, with the same encoder.
     """
     n = vectors.n_families
     scores = _scores(vectors.sentences, vectors.sentence_of, n, space=space)
-    p = np.stack([_ranks(row, null) for row, null in zip(scores, ordinary.scores, strict=True)])
+    p = _ranks(scores, ordinary.scores)
     contracts = np.full(n, np.nan)
     known = vectors.fixed_of >= 0
     found = np.array([_n_contracts(text) for text in vectors.fixed], np.float64)
     np.fmax.at(contracts, vectors.fixed_of[known], found[known])
-    form = _ranks(contracts, ordinary.contracts)
-    kinds = [name for place, name in enumerate(space.names) if place != space.rest]
-    effect = expit(scores[0])
-    effect[np.isnan(p[0])] = np.nan
-    return Elicitation(Signal(effect, p[0]), (*kinds, CONTRACT), np.stack([*p[1:], form], axis=1))
+    effect = expit(scores)
+    effect[np.isnan(p)] = np.nan
+    shares = mean_rows(space.memberships(vectors.wholes), vectors.fixed_of, n)
+    return Elicitation(Signal(effect, p), space.names, shares, _ranks(contracts, ordinary.contracts))
 
 
 def _scores(
     vectors: NDArray[np.float32], text_of: NDArray[np.int64], n: int, *, space: ExampleSpace
 ) -> NDArray[np.float64]:
-    """Mean log odds of the plainer half of each text's sentences, of any kind and of each; (1 + K, n)."""
-    logs = np.delete(space.log_memberships(vectors), space.rest, axis=1).T
-    any_kind = np.logaddexp.reduce(logs, axis=0)
+    """Mean log odds of any kind in the plainer half of each text's sentences, (n,)."""
+    logs = np.delete(space.log_memberships(vectors), space.rest, axis=1)
     # A zero vector asks for nothing: its log odds are those of one in a million.
-    chances = np.clip(np.exp(np.vstack([any_kind, logs])), 1e-6, 1 - 1e-6)
-    return np.stack([_plainer_half(logit(row), text_of, n) for row in chances])
+    chances = np.clip(np.exp(np.logaddexp.reduce(logs, axis=1)), 1e-6, 1 - 1e-6)
+    return _plainer_half(logit(chances), text_of, n)
 
 
 def _plainer_half(odds: NDArray[np.float64], text_of: NDArray[np.int64], n: int) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """Classes that are told by example texts: read from TOML, and how near a text is to each of them.
 
 A class is a name and a list of example sentences in several languages; one class of a file is the *rest* and
-takes what is near to nothing else. Both taxonomies, of capabilities and of what is elicited, are such files.
+takes what is near to nothing else. Capabilities, what is elicited and what fills slots are such files; one
+file of a reader's may hold tables of all of them, and patterns.
 
 Classes are told apart by regularised least squares on their indicators (Rifkin, Yeo and Poggio 2003, section
 3), every class with the same weight, after the mean of the classes' means was subtracted: what all texts have
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+KEYS = ("pattern", "elicitation", "capability", "payload")  # of the tables that one file may hold
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 _FEWEST_EXAMPLES = 3
@@ -151,22 +153,26 @@ def read_classes(key: str, *paths: Path) -> tuple[ExampleClass, ...]:
 
 
 def read_tables(path: Path, key: str) -> list[dict[str, Any]]:
-    """The array of tables ``[[key]]`` of a TOML file.
+    """The tables ``[[key]]`` of a TOML file, none where it only holds tables of other ``KEYS``.
 
     Raises
     ------
     ValueError
-        It cannot be read, is no TOML, or holds anything else at its top.
+        It cannot be read, is no TOML, or holds nothing, or anything else, at its top.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path}: {error}; give a UTF-8 TOML file of [[{key}]] tables") from error
-    others = sorted(set(content) - {key})
-    tables = content.get(key)
-    if others or not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-        seen = ", ".join(others) or f"{key} = {tables!r}"
-        raise ValueError(f"{path}: {seen} at the top; only [[{key}]] tables may stand there")
+        said = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{path}: {said}; give a UTF-8 TOML file of [[{key}]] tables") from error
+    except RecursionError:
+        raise ValueError(f"{path}: nested too deep to be read; give [[{key}]] tables") from None
+    others = [repr(name) for name in content if name not in KEYS]
+    others += [f"{name} = {content[name]!r}" for name in KEYS if not _are_tables(content.get(name, []))]
+    if others or not content:
+        seen = ", ".join(others) or "nothing"
+        raise ValueError(f"{path}: {seen} at the top; only {_tables_named(KEYS)} tables may stand there")
+    tables: list[dict[str, Any]] = content.get(key, [])
     return tables
 
 
@@ -181,6 +187,15 @@ def checked_name(table: dict[str, Any], known: set[str], where: str) -> str:
             f"{where} {name!r}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         )
     return name
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(table, dict) for table in value)
+
+
+def _tables_named(keys: Sequence[str]) -> str:
+    named = [f"[[{key}]]" for key in keys]
+    return f"{', '.join(named[:-1])} and {named[-1]}"
 
 
 def _class_of(table: dict[str, Any], where: str) -> ExampleClass:

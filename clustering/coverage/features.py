@@ -2,15 +2,20 @@
 
 Geometry (how a family's prompts differ), from the slots of its template and how often prompts recur:
 
-- ``T1`` one prompt again and again: share of requests that repeat a prompt.
+- ``T1`` one prompt again and again: how often a prompt was sent in the mean; ten times is half of it.
 - ``T2`` a constant wrapper around whole texts; ``T4`` one slot filled by phrases: the most open slot (one
   minus the chance that its next value was seen before), divided between the two by the length of its fillers.
-- ``T3`` a grid: the second most closed slot, so that two at least draw on short lists.
-- ``T5`` a chain of operators: other templates of its group that take in the same kind of text; needs groups.
-- ``T6`` no common text: one where the family was not found by its skeleton.
+- ``T3`` a grid: the least closed of at least two slots, so that all of them draw on short lists.
 
-Signals are *present* as far as -log10 p reaches 2, one in a hundred; *absent* is one minus that. Coverage is
-breadth relative to ordinary use, depth, evenness and efficiency as they are. Missing evidence is NaN.
+  Values are counted over distinct prompts, so that a prompt sent twice closes no slot; and a slot of
+  identifiers (a nonce, a ticket's number) is no axis unless it is the only one.
+- ``T5`` a chain of operators: other templates of its group that take in the same kind of text; needs groups.
+- ``T6`` no common text: where the family was not found by its skeleton, as far as it is not ``T1``.
+
+Signals are *present* as far as -log10 p reaches 2, one in a hundred; *absent* is one minus that; so is the
+elicitation ``output contract``. The others, and payloads, are how much of each class the fixed text, and what
+fills its slots, is. Coverage is breadth relative to ordinary use, depth, evenness and efficiency as they are.
+Missing evidence is NaN.
 """
 
 from __future__ import annotations
@@ -30,6 +35,8 @@ from clustering.signals.traffic import Signal
 GEOMETRIES = ("T1", "T2", "T3", "T4", "T5", "T6")
 MEASURES = ("breadth", "depth", "evenness", "efficiency")
 _PRESENT = 2.0  # -log10 p of a sign that is there
+CONTRACT = "output contract"  # the one elicitation that is told by form, not by examples
+_OFTEN = 9.0  # more times that a prompt came: half of being one prompt again and again
 _PHRASE_BYTES = 100.0  # a filler of this length is half a phrase, half a text
 
 
@@ -39,13 +46,14 @@ class FamilyFeatures:
 
     Attributes
     ----------
-    geometry, signals, elicitations, capabilities, coverage : mapping of name to (f,) float64
+    geometry, signals, elicitations, payloads, capabilities, coverage : mapping of name to (f,) float64
         Of signals: how far each is present.
     """
 
     geometry: Mapping[str, NDArray[np.float64]]
     signals: Mapping[str, NDArray[np.float64]]
     elicitations: Mapping[str, NDArray[np.float64]]
+    payloads: Mapping[str, NDArray[np.float64]]
     capabilities: Mapping[str, NDArray[np.float64]]
     coverage: Mapping[str, NDArray[np.float64]]
 
@@ -58,8 +66,8 @@ class Shapes:
     ----------
     prompt_counts : per family, (V,) int64
         Requests of each distinct prompt.
-    slot_counts : per family, per slot, (V,) int64
-        Requests per value.
+    slot_counts : per family, per slot that is an axis, (V,) int64
+        Distinct prompts per value.
     filler_bytes : (f,) float64
         Median UTF-8 length of what its prompts say beyond the fixed text; NaN where they say nothing.
     templated : (f,) bool
@@ -80,15 +88,18 @@ def family_features(
     signals: Mapping[str, Signal],
     elicited: Elicitation,
     *,
+    filled: Profile,
     profile: Profile,
     covered: Coverage,
 ) -> FamilyFeatures:
-    """Gather the memberships of every family."""
+    """Gather the memberships of every family; `filled`: what fills its slots, `profile`: its capabilities."""
     measures = (covered.breadth_share, covered.depth, covered.evenness, covered.efficiency)
     return FamilyFeatures(
         geometry(shapes),
         {name: presence(signal.p_value) for name, signal in signals.items()},
-        {name: presence(elicited.p_values[:, k]) for k, name in enumerate(elicited.kinds)},
+        {name: elicited.shares[:, k] for k, name in enumerate(elicited.kinds)}
+        | {CONTRACT: presence(elicited.contract_p)},
+        {name: filled.shares[:, k] for k, name in enumerate(filled.names)},
         {name: profile.shares[:, c] for c, name in enumerate(profile.names)},
         dict(zip(MEASURES, measures, strict=True)),
     )
@@ -102,23 +113,24 @@ def presence(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 def geometry(shapes: Shapes) -> dict[str, NDArray[np.float64]]:
     """Memberships of the six geometries; see the module."""
     n = len(shapes.templated)
-    repeats = np.array([1 - len(c) / max(1, c.sum()) for c in shapes.prompt_counts], np.float64)
+    times = np.array([c.sum() / max(1, len(c)) for c in shapes.prompt_counts], np.float64)
+    repeated = np.maximum(times - 1, 0.0) / (np.maximum(times - 1, 0.0) + _OFTEN)
     opened, gridded = np.zeros(n), np.zeros(n)
     for family, slots in enumerate(shapes.slot_counts):
         closed = sorted(_closedness(slot) for slot in slots)
         opened[family] = 1 - closed[0] if closed else 0.0
-        gridded[family] = closed[-2] if len(closed) > 1 else 0.0
+        gridded[family] = closed[0] if len(closed) > 1 else 0.0
     templated = shapes.templated.astype(np.float64)
     length = np.nan_to_num(shapes.filler_bytes)
     long = length / (length + _PHRASE_BYTES)
     chained = 1 - 1 / (1 + shapes.n_akin)
     return {
-        "T1": repeats,
+        "T1": repeated,
         "T2": templated * opened * long,
         "T3": templated * gridded,
         "T4": templated * opened * (1 - long),
         "T5": templated * chained,
-        "T6": 1 - templated,
+        "T6": (1 - templated) * (1 - repeated),
     }
 
 

@@ -1,10 +1,11 @@
 """The pattern library: what kinds of extraction, and of ordinary use, look like; and which one a family is.
 
 A library is TOML. Each ``[[pattern]]`` has a ``name``, says whether it is ``hostile``, and states what it
-expects in at least two of five sections:
+expects in at least two of six sections:
 
-- ``geometry``, ``elicitations``: lists of which the best one counts;
-- ``capabilities``: a list of which the shares add up;
+- ``geometry``: a list of which the memberships add up, to at most 1;
+- ``elicitations``, ``payloads``, ``capabilities``: lists of which the shares add up, counted from what a text
+  that says nothing would have (the same share of every class): it meets none of them;
 - ``signals``: names with ``"present"`` or ``"absent"``; the mean of those that the log can measure;
 - ``coverage``: measures with ``"high"`` or ``"low"``; their mean.
 
@@ -26,12 +27,13 @@ from numpy.typing import NDArray
 from clustering.coverage.examples import checked_name, read_tables
 from clustering.coverage.features import GEOMETRIES, MEASURES, FamilyFeatures
 
-LIBRARY = Path(__file__).with_name("patterns.toml")
-
-_LISTS = ("geometry", "elicitations", "capabilities")
+_SHARES = ("elicitations", "payloads", "capabilities")
+_LISTS = ("geometry", *_SHARES)
 _CHOICES = {"signals": ("present", "absent"), "coverage": ("high", "low")}
 SECTIONS = (*_LISTS, *_CHOICES)
+_SMALLEST = 1e-9
 _FEWEST_SECTIONS = 2
+CLEAR = 0.15  # of a match, above the runner-up: with less, which of the two it is stays open
 _LEAST_MEASURED = 0.5  # of a pattern's weight; with less it is not compared
 
 
@@ -62,6 +64,7 @@ class Vocabulary:
 
     signals: Collection[str]
     elicitations: Collection[str]
+    payloads: Collection[str]
     capabilities: Collection[str]
 
     def of(self, section: str) -> Collection[str]:
@@ -81,7 +84,8 @@ class PatternMatch:
     matches : (f, k) float64
         In [0, 1]; NaN where less than half of a pattern's weight could be measured.
     best, runner_up : (f,) int64
-        Patterns of the two largest matches, the library's order among equals; -1 where there is none.
+        Patterns of the two largest matches, the library's order among equals; -1 where there is none. Of
+        families that are flagged as one hand, among the hostile patterns.
     """
 
     names: tuple[str, ...]
@@ -97,17 +101,19 @@ class PatternMatch:
         return np.where(self.best >= 0, self.matches[rows, self.best], np.nan)
 
     @property
-    def hostile_match(self) -> NDArray[np.float64]:
-        """Largest match of a hostile pattern, (f,) float64; 0 where there is none."""
-        return np.asarray(np.nan_to_num(self.matches[:, self.hostile]).max(axis=1, initial=0.0))
+    def clear(self) -> NDArray[np.int64]:
+        """The best pattern where it is ``CLEAR`` better than the runner-up, (f,) int64; else -1."""
+        rows = np.arange(len(self.best))
+        second = np.where(self.runner_up >= 0, self.matches[rows, self.runner_up], 0.0)
+        return np.where((self.best >= 0) & (self.match - second >= CLEAR), self.best, -1)
 
     def labels(self, places: NDArray[np.int64]) -> list[str | None]:
         """Names of patterns by their places; None for -1."""
         return [self.names[place] if place >= 0 else None for place in places]
 
 
-def read_patterns(vocabulary: Vocabulary, *own: Path) -> tuple[Pattern, ...]:
-    """The bundled library with a reader's own files; a pattern of a known name replaces it.
+def read_patterns(vocabulary: Vocabulary, *paths: Path) -> tuple[Pattern, ...]:
+    """The patterns of files; a later one of a known name replaces it.
 
     Raises
     ------
@@ -115,15 +121,25 @@ def read_patterns(vocabulary: Vocabulary, *own: Path) -> tuple[Pattern, ...]:
         A file is no library, or uses a word that is in no vocabulary; says where, what and which are known.
     """
     found: dict[str, Pattern] = {}
-    for path in (LIBRARY, *own):
+    for path in paths:
         for table in read_tables(path, "pattern"):
             pattern = _pattern_of(table, vocabulary, f"{path}, [[pattern]]")
             found[pattern.name] = pattern
     return tuple(found.values())
 
 
-def match_patterns(features: FamilyFeatures, library: tuple[Pattern, ...]) -> PatternMatch:
-    """Match every family with every pattern; see the module."""
+def match_patterns(
+    features: FamilyFeatures, library: tuple[Pattern, ...], *, flagged: NDArray[np.bool_]
+) -> PatternMatch:
+    """Match every family with every pattern; see the module.
+
+    Parameters
+    ----------
+    features : of f families
+    library : of k patterns
+    flagged : (f,) bool
+        Families that are flagged as one hand: ordinary use does not describe them.
+    """
     n = len(features.geometry[GEOMETRIES[0]])
     matches = np.full((n, len(library)), np.nan)
     for k, pattern in enumerate(library):
@@ -133,10 +149,11 @@ def match_patterns(features: FamilyFeatures, library: tuple[Pattern, ...]) -> Pa
         enough = measured >= _LEAST_MEASURED * weights.sum()
         total = np.nansum(weights * met, axis=0)
         matches[enough, k] = total[enough] / measured[enough]
-    order = np.argsort(np.where(np.isnan(matches), 1.0, -matches), axis=1, kind="stable")
-    ranked = np.where(np.isnan(np.take_along_axis(matches, order, axis=1)), -1, order)
-    ranked = np.hstack([ranked, np.full((n, 2), -1)])
     hostile = np.array([pattern.hostile for pattern in library], bool)
+    possible = ~np.isnan(matches) & (hostile | ~flagged[:, None])
+    order = np.argsort(np.where(possible, -matches, 1.0), axis=1, kind="stable")
+    ranked = np.where(np.take_along_axis(possible, order, axis=1), order, -1)
+    ranked = np.hstack([ranked, np.full((n, 2), -1)])
     names = tuple(pattern.name for pattern in library)
     return PatternMatch(names, hostile, matches, ranked[:, 0], ranked[:, 1])
 
@@ -150,10 +167,9 @@ def _met(section: str, names: Mapping[str, bool], features: FamilyFeatures, n: i
     measured = (~np.isnan(found)).sum(axis=0)
     if section in _CHOICES:
         met = np.nansum(found, axis=0) / np.maximum(measured, 1)
-    elif section == "capabilities":
-        met = np.minimum(np.nansum(found, axis=0), 1.0)
     else:
-        met = np.nan_to_num(found).max(axis=0)
+        chance = len(names) / max(len(known), 1) if section in _SHARES else 0.0
+        met = np.clip((np.nansum(found, axis=0) - chance) / max(1 - chance, _SMALLEST), 0.0, 1.0)
     return np.where(measured > 0, met, np.nan)
 
 

@@ -49,9 +49,11 @@ class FamilyVectors:
     ----------
     sentences, payloads : (s, d), (p, d) float32
     sentence_of, payload_of : (s,), (p,) int64, -1 for none
+    fixed : tuple of f' str
+    wholes : (f', d) float32
+        Each fixed text as one vector.
     fixed_of : (f',) int64
         Family of each fixed text.
-    fixed : tuple of f' str
     n_families : int
     """
 
@@ -60,6 +62,7 @@ class FamilyVectors:
     payloads: NDArray[np.float32]
     payload_of: NDArray[np.int64]
     fixed: tuple[str, ...]
+    wholes: NDArray[np.float32]
     fixed_of: NDArray[np.int64]
     n_families: int
 
@@ -105,6 +108,7 @@ def encode_families(texts: FamilyTexts, encode: Encode) -> FamilyVectors:
         encode([p for each in texts.payloads for p in each]),
         np.repeat(np.arange(n), [len(each) for each in texts.payloads]),
         texts.fixed,
+        encode(list(texts.fixed)),
         np.arange(n),
         n,
     )
@@ -118,6 +122,15 @@ def sentences_of(text: str) -> list[str]:
     parts = [part.strip() for part in _ENDS.split(text)]
     said = [part[:_TEXT_CHARS] for part in parts if len(part.encode()) >= _FEWEST_BYTES]
     return _some(said or [text.strip()[:_TEXT_CHARS]], N_SENTENCES)
+
+
+def mean_rows(values: NDArray[np.float64], family: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """Mean of the (m, C) rows of each of `n` families, (n, C); NaN where a family has none; -1 is none."""
+    inside = family >= 0
+    columns = [np.bincount(family[inside], column[inside], minlength=n) for column in values.T]
+    counts = np.bincount(family[inside], minlength=n).astype(np.float64)
+    counts[counts == 0] = np.nan
+    return np.asarray(np.stack(columns, axis=1) / counts[:, None])
 
 
 def _sample(payloads: Sequence[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clustering import pipeline
+from clustering.coverage import read_library
 from clustering.drill.findings import Planting, baseline_of, planting_of
 from clustering.drill.place import BASELINE, PLANTING, check_place, log_files, publish
 from clustering.drill.planting import plant, write_planted
@@ -98,12 +99,13 @@ def _made(
     progress: Progress | None,
 ) -> Drill:
     """The drill of this place, made where it is not there yet."""
-    registry, unforced = load_registry(settings.run.registry), replace(settings.run, force=False)
+    registry, library = load_registry(settings.run.registry), read_library(settings.run.patterns)
+    unforced = replace(settings.run, force=False)
     encoder = encoder or load_encoder(settings.run.encoder, threads=settings.run.threads)
     _tell(progress, "read logs")
     corpus = read_corpus(paths, settings.run)
     profile, n_rejected = log_profile(corpus), corpus.rejected.height
-    log_mark = _hash([RECIPE, fingerprint(corpus, unforced, encoder, registry=registry)])
+    log_mark = _hash([RECIPE, fingerprint(corpus, unforced, encoder, registry=registry, library=library)])
     del corpus  # each run reads the logs again: two at once are what memory would run out for
     _tell(progress, "read logs", ended=True)
     plan = _planned(settings, profile, log_mark)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
-from clustering.coverage.examples import read_tables
-from clustering.coverage.patterns import LIBRARY
 from clustering.report.signals import format_count, format_figure, format_p
 from clustering.scores import FLAG_LEVEL
 
@@ -20,16 +17,21 @@ FOUND_BY = {
 _NEARLY_ALL = 0.995
 
 
-def pattern_sentence(family: Mapping[str, object]) -> str | None:
-    """The family's closest pattern, what it is, and how close; None where too little was measured."""
-    pattern, match = family["pattern"], family["pattern_match"]
+def pattern_sentence(family: Mapping[str, object]) -> str:
+    """The family's closest pattern, what it is, and how close; that it is none clearly.
+
+    A flagged family is compared with patterns of extraction only; one that is not flagged with all, and what
+    it is like then says nothing for or against the flag.
+    """
+    pattern, match, summary = (family[name] for name in ("pattern", "pattern_match", "pattern_summary"))
     if pattern is None:
-        return None
+        of = "of extraction" if family["flagged"] else "of extraction or of ordinary use"
+        return f"none clearly: several patterns {of} are about as close, or too little was measured."
     use = "extraction" if family["pattern_hostile"] else "ordinary use"
     near = f"match {match:.2f} of 1" if isinstance(match, float) else "match unknown"
-    summary = _summaries().get(str(pattern))
     said = f"{pattern}, a pattern of {use} ({near})"
-    return f"{said}: {summary[0].lower()}{summary[1:]}" if summary else f"{said}."
+    said = f"{said}: {summary[0].lower()}{summary[1:]}" if isinstance(summary, str) else f"{said}."
+    return said if family["flagged"] else f"most like {said}"
 
 
 def coverage_sentence(family: Mapping[str, object]) -> str | None:
@@ -81,11 +83,6 @@ def senders(family: Mapping[str, object]) -> str:
     if n_principals == n_accounts:
         return said
     return f"{said} ({format_count(n_principals)} where an organisation's count once)"
-
-
-@cache
-def _summaries() -> Mapping[str, str]:
-    return {str(table["name"]): str(table["summary"]) for table in read_tables(LIBRARY, "pattern")}
 
 
 def _growth(family: Mapping[str, object]) -> str:
