@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
+from text_cases import buffer_of
 from traffic_cases import nothing, traffic_of
 
 from clustering.leftovers import leftover_families
@@ -35,11 +36,13 @@ def observed(who, vectors, *, groups=None, prompts=None, templated=()):
     n_groups = len(templated)
     groups = np.full(len(who), -1) if groups is None else groups
     traffic = traffic_of(who, groups=groups, n_groups=n_groups, prompts=prompts)
-    texts = pl.Series([str(row) for row in range(len(vectors))], dtype=pl.String)
+    texts = [str(row) for row in range(len(vectors))]
     return SimpleNamespace(
         traffic=traffic,
         templated=np.array(templated, bool),
-        payloads=texts,
+        texts=buffer_of(texts),
+        says=np.ones(len(texts), bool),
+        payloads=lambda rows: pl.Series([texts[row] for row in rows], dtype=pl.String),
         encode=lambda wanted: vectors[[int(text) for text in wanted]],
     )
 
