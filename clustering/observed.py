@@ -97,7 +97,7 @@ class Observed:
     @cached_property
     def says(self) -> NDArray[np.bool_]:
         """Whether each prompt says something beyond its family's skeleton, as far as it was read, (n,)."""
-        said = ~self._in_template
+        said = ~self._in_template & (self.texts.lengths > 0)
         said[self._filled.filter(pl.col("filled") != "")["row"].to_numpy()] = True
         return said
 

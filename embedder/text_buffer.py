@@ -24,7 +24,7 @@ class TextBuffer:
     Attributes
     ----------
     data : (b,) uint8
-    offsets : (n + 1,) int64, ascending
+    offsets : (n + 1,) int64, ascending from 0 to b
     """
 
     data: NDArray[np.uint8]
@@ -51,8 +51,7 @@ class TextBuffer:
     def take(self, rows: NDArray[np.int64]) -> TextBuffer:
         """A copy of some texts, in the order of `rows`, (m,) in 0..n-1."""
         rows = np.asarray(rows, np.int64)
-        lengths = self.offsets[rows + 1] - self.offsets[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        offsets = np.concatenate([[0], np.cumsum(self._lengths_of(rows))]).astype(np.int64)
         data = np.empty(offsets[-1], np.uint8)
         _copy(self.data, self.offsets, rows, data, offsets)
         return TextBuffer(data, offsets)
@@ -65,8 +64,14 @@ class TextBuffer:
 
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[tuple[slice, TextBuffer]]:
         """Some texts, copied, some 64 MiB (or one longer text) at a time: which of `rows`, and they."""
-        for places in _parts(np.cumsum(self.offsets[rows + 1] - self.offsets[rows]), 0):
+        for places in _parts(np.cumsum(self._lengths_of(rows)), 0):
             yield places, self.take(rows[places])
+
+    def _lengths_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Bytes of some texts, (m,); a row before the first text would read another one's bytes."""
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)} texts")
+        return self.offsets[rows + 1] - self.offsets[rows]
 
     def to_series(self) -> pl.Series:
         """The texts as a String series."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 
@@ -101,23 +103,40 @@ def check_families(families, prompts, views, settings):
         assert weights[members].sum() >= settings.min_family
         assert (families.views[family] == 2) == (members.size == 1)
         if families.views[family] == 0:
-            assert (views.skeleton[members] != "").all()
-    _check_view_clusters(families, prompts, views)
+            assert views.skeleton.lengths[members].all()
+        assert families.medoids[family] == _medoid(families, members, weights, views.skeleton)
+    _check_view_clusters(families, views)
 
 
-def _check_view_clusters(families, prompts, views):
+def _medoid(families, members, weights, skeletons):
+    """Of a family's rows the one with the commonest skeleton, strongest, most frequent, first."""
+    carried, sent = {row: skeletons[row] for row in members.tolist()}, Counter()
+    if families.views[families.labels[members[0]]] == 0:
+        for row, skeleton in carried.items():
+            sent[skeleton] += weights[row]
+    return min(
+        carried,
+        key=lambda row: (-sent[carried[row]], carried[row], -families.strengths[row], -weights[row], row),
+    )
+
+
+def _check_view_clusters(families, views):
     """The points of both views carry the labels of their prompts, each prompt in one view at most."""
+    skeletons = views.skeleton.to_list()
     by_skeleton = dict(zip(families.skeleton.texts, families.skeleton.labels.tolist(), strict=True))
-    by_prompt = dict(zip(families.whole.texts, families.whole.labels.tolist(), strict=True))
-    assert set(by_skeleton) == set(views.skeleton) - {""}
-    for label, skeleton, prompt in zip(families.labels, views.skeleton, prompts["prompt_id"], strict=True):
-        if prompt in by_prompt:
-            assert by_prompt[prompt] == label
+    by_row = dict(zip(families.whole.rows.tolist(), families.whole.labels.tolist(), strict=True))
+    assert set(by_skeleton) == set(skeletons) - {""}
+    carriers = [skeletons.index(skeleton) for skeleton in families.skeleton.texts]
+    assert families.skeleton.rows.tolist() == carriers, "the first prompt that carries each"
+    assert len(families.whole.texts) == 0
+    for row, (label, skeleton) in enumerate(zip(families.labels, skeletons, strict=True)):
+        if row in by_row:
+            assert by_row[row] == label
             assert by_skeleton.get(skeleton, -1) == -1
         else:
             assert by_skeleton[skeleton] == label >= 0
     for view in (families.skeleton, families.whole):
-        assert view.labels.size == view.strengths.size == view.nearest.size == len(view.texts)
+        assert view.labels.size == view.strengths.size == view.nearest.size == view.rows.size
         assert (view.index is None) == (view.labels.size == 0)
         assert (view.nearest >= 0).all()
         assert np.isinf(view.nearest[view.labels < 0]).all()

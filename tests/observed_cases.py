@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from text_cases import buffer_of
 
 from clustering.families import VIEW_NAMES, Families, ViewClusters
 from clustering.observed import Observed
@@ -14,7 +15,9 @@ def view_of(labels):
     """Points of a view, all of full strength."""
     n = len(labels)
     ones = np.ones(n, np.float32)
-    return ViewClusters(None, np.asarray(labels), ones, ones, pl.Series([str(k) for k in range(n)]))
+    return ViewClusters(
+        None, np.asarray(labels), ones, ones, pl.Series([str(k) for k in range(n)]), np.arange(n)
+    )
 
 
 def families_of(labels, *, views=None):
@@ -62,7 +65,7 @@ def observed_of(traffic, texts, encode, *, views=None, wrappers=None, **columns)
     }
     return Observed(
         traffic=traffic,
-        whole=pl.Series(texts, dtype=pl.String),
+        texts=buffer_of(texts),
         families=families,
         templates=templates_of(families, texts, wrappers),
         n_requests=np.bincount(traffic.prompts, minlength=len(texts)).astype(np.int64),

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from text_cases import plain_shingles, plain_tokens
+from text_cases import buffer_of, plain_shingles, plain_tokens
 
-from embedder import common_words, held_texts, holders, to_buffer
+from embedder import common_words, held_texts, holders, text_buffer
 
 phrase = st.lists(st.sampled_from("abc1"), max_size=12).map(" ".join)
 texts = st.lists(phrase, max_size=6)
-
-
-def buffer(some):
-    return to_buffer(pl.Series(some, dtype=pl.String))
+BLOCKS = (1 << 20, 16)  # bytes: one block, and a text or two each
 
 
 def covered(text, places):
@@ -34,12 +31,18 @@ def plainly_holds(text, held):
 
 
 @settings(deadline=None)
-@given(texts, texts)
-def test_holders_equal_the_definition(held, some):
-    rows, owners = holders(held_texts(buffer(held)), buffer(some))
-    expected = {(i, j) for i, text in enumerate(some) for j, h in enumerate(held) if plainly_holds(text, h)}
-    assert len(rows) == len(expected)
-    assert set(zip(rows.tolist(), owners.tolist(), strict=True)) == expected
+@given(texts, texts, st.lists(st.integers(0, 5), max_size=8))
+def test_holders_equal_the_definition(held, some, rows):
+    rows = np.array([row for row in rows if row < len(some)], np.int64)
+    asked = [some[row] for row in rows]
+    expected = {(i, j) for i, text in enumerate(asked) for j, h in enumerate(held) if plainly_holds(text, h)}
+    for size in BLOCKS:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(text_buffer, "_BLOCK_BYTES", size)
+            places, owners = holders(held_texts(buffer_of(held)), buffer_of(some), rows)
+        assert len(places) == len(expected)
+        assert (np.diff(places) >= 0).all()
+        assert set(zip(places.tolist(), owners.tolist(), strict=True)) == expected
 
 
 @settings(deadline=None)
@@ -52,8 +55,13 @@ def test_holders_equal_the_definition(held, some):
 )
 def test_common_words_equal_the_definition(held, labelled):
     labels = np.array([label if label < len(held) else -1 for _, label in labelled], np.int64)
-    known = held_texts(buffer(held))
-    found = common_words(known, buffer([text for text, _ in labelled]), labels)
+    known = held_texts(buffer_of(held))
+    some = buffer_of([text for text, _ in [*labelled[::-1], ("a b c a b c", 0)]])
+    rows = np.arange(len(labelled))[::-1]  # all but the last, the other way round
+    found = common_words(known, some, rows, labels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_buffer, "_BLOCK_BYTES", BLOCKS[1])
+        assert common_words(known, some, rows, labels).tolist() == found.tolist()
     for i, text in enumerate(held):
         own = [set(plain_shingles(t)) for (t, _), label in zip(labelled, labels, strict=True) if label == i]
         most = [
@@ -67,7 +75,8 @@ def test_common_words_equal_the_definition(held, labelled):
 
 def test_a_text_is_held_but_for_words_shorter_than_a_shingle():
     words = [f"w{i}" for i in range(16)]
-    held = held_texts(buffer([" ".join(words)]))
+    held = held_texts(buffer_of([" ".join(words)]))
     near = " ".join([*words[:6], "x", "y", "z", *words[9:]])
     far = " ".join([*words[:6], "x", "y", "z", "x", *words[10:]])
-    assert holders(held, buffer([near, far, "before " + " ".join(words) + " after"]))[0].tolist() == [0, 2]
+    texts = buffer_of([near, far, "before " + " ".join(words) + " after"])
+    assert holders(held, texts, np.arange(3))[0].tolist() == [0, 2]

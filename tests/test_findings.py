@@ -91,7 +91,7 @@ def first(observed, evidence=None, *, akin=lambda i, j: False):
 
 
 def prompts_of(observed):
-    ids = [f"{k:06d}" for k in range(len(observed.whole))]
+    ids = [f"{k:06d}" for k in range(len(observed.texts))]
     return pl.DataFrame({"prompt_id": ids, "n_requests": observed.n_requests})
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from text_cases import random_words
+from text_cases import buffer_of, random_words
 
 from clustering.alignment import same_but_fillers
 from clustering.fragments import NEAR, attach_strays, commonest, join_fragments
-from embedder import lexical_vectors, to_buffer
+from embedder import lexical_vectors
 from index import knn_graph
 
 RNG = np.random.default_rng(0)
@@ -30,15 +30,15 @@ def table(skeletons, weights=None):
 
 
 def join(skeletons, labels, *, whole=None, weights=None):
-    vectors = lexical_vectors(to_buffer(pl.Series(skeletons, dtype=pl.String)))
-    whole = pl.Series([f"{text} {random_words(RNG, 20)}" for text in skeletons] if whole is None else whole)
+    vectors = lexical_vectors(buffer_of(skeletons))
+    whole = [f"{text} {random_words(RNG, 20)}" for text in skeletons] if whole is None else whole
     return join_fragments(
-        np.array(labels, np.int64), vectors, table(skeletons, weights), whole, ordinary=ORDINARY
+        np.array(labels, np.int64), vectors, table(skeletons, weights), buffer_of(whole), ordinary=ORDINARY
     ).tolist()
 
 
 def attach(skeletons, labels, *, k=3):
-    vectors = lexical_vectors(to_buffer(pl.Series(skeletons, dtype=pl.String)))
+    vectors = lexical_vectors(buffer_of(skeletons))
     graph = knn_graph(vectors, k, seed=0, threads=1)
     before = np.array(labels, np.int64), np.where(np.array(labels) >= 0, 1, 0).astype(np.float32)
     after = attach_strays(before, graph, table(skeletons), ordinary=ORDINARY)
@@ -99,7 +99,7 @@ def test_a_stray_of_the_template_is_attached_as_strongly_as_it_is_near():
     skeletons = [variant("red"), variant("blue"), OTHER, f"{variant('green')} too"]
     labels, strengths = attach(skeletons, [0, 0, 1, -1])
     assert labels == [0, 0, 1, 0]
-    vectors = lexical_vectors(to_buffer(pl.Series(skeletons)))
+    vectors = lexical_vectors(buffer_of(skeletons))
     similarity = max(float(vectors[3] @ vectors[i]) for i in (0, 1))
     assert strengths == [1, 1, 1, pytest.approx(similarity, abs=1e-5)]
     assert strengths[3] >= 1 - NEAR

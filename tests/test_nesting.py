@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from text_cases import random_words
+from text_cases import buffer_of, random_words
 
 from clustering.cores import cores_of, gaps, payload_places, senders_of
 from clustering.nesting import join_nested, mixing_p_value
@@ -37,9 +37,9 @@ def join(groups, principals=None):
             "row": range(len(rows)),
         }
     )
-    whole = pl.Series([text for _, text, _ in rows])
+    texts = buffer_of([text for _, text, _ in rows])
     pairs = pl.DataFrame({"prompt_row": range(len(rows)), "principal_row": who})
-    senders = senders_of(whole, pairs, np.arange(len(rows)), n_skeletons=len(rows))
+    senders = senders_of(texts, pairs, np.arange(len(rows)), n_skeletons=len(rows))
     strengths = (own >= 0).astype(np.float32)
     before = own.copy()
     labels, strengths = join_nested((own, strengths), distinct, senders, min_family=20, seed=0)
@@ -104,7 +104,7 @@ def test_hardly_anything_stays(groups):
 def test_the_core_is_what_most_prompts_share_and_payload_stands_behind_it():
     texts = around(FRAME, 30)
     pairs = pl.DataFrame({"prompt_row": range(30), "principal_row": range(30)})
-    senders = senders_of(pl.Series(texts), pairs, np.arange(30), n_skeletons=30)
+    senders = senders_of(buffer_of(texts), pairs, np.arange(30), n_skeletons=30)
     cores, held = cores_of(np.zeros(30, np.int64), np.array([4]), senders)
     assert len(cores[0]) == 14
     assert held["skeleton"].to_list() == list(range(30))

@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 from observed_cases import families_of, observed_of, prompt_labels, templates_of
+from text_cases import buffer_of
 from traffic_cases import nothing, traffic_of
 
 from clustering.families import Families
 from clustering.observed import Observed, observe
 from clustering.templates import Template
-from embedder import Corpus, build_corpus, build_views
+from embedder import Corpus, build_corpus
 
 ROWS = [
     ("Say one.", "a", "acme", "2026-03-01T10:00:00Z", "m-2"),
@@ -40,9 +41,8 @@ def corpus(tmp_path: Path) -> Corpus:
 def observed_corpus(corpus: Corpus) -> tuple[Observed, Families]:
     labels = np.where(corpus.prompts["prompt"].str.starts_with("Say").to_numpy(), 0, -1)
     families = families_of(labels)
-    views = build_views(corpus.prompts, corpus.requests, min_texts=2)
     texts = corpus.prompts["prompt"].to_list()
-    made = observe(corpus, views, families, templates=templates_of(families, texts), encode=encode)
+    made = observe(corpus, families, templates=templates_of(families, texts), encode=encode)
     return made, families
 
 
@@ -93,17 +93,31 @@ def test_fillers_are_counted_by_requests_and_empty_ones_are_none():
     ]
 
 
+def payloads_of(observed):
+    """Payloads of all prompts; checked: those of any rows, and whether there is one, are as these."""
+    n = len(observed.texts)
+    payloads = observed.payloads(np.arange(n)).to_list()
+    assert observed.says.tolist() == [bool(payload) for payload in payloads]
+    for rows in ([], [*range(n)][::-2], [*range(n), *range(n)]):
+        some = observed.payloads(np.array(rows, np.int64))
+        assert some.dtype == pl.String
+        assert some.to_list() == [payloads[row] for row in rows]
+    for row in range(n):
+        assert observed.payloads(np.array([row])).to_list() == [payloads[row]]
+    return payloads
+
+
 def test_payloads_are_what_a_prompt_says_beyond_its_template():
-    assert made().payloads.to_list() == ["red", "blue", "red", "", "noise"]
+    assert payloads_of(made()) == ["red", "blue", "red", "", "noise"]
     observed = made()
     templates = list(observed.templates)
     templates[0] = Template("a {slot_1} b {slot_2}", [["red"], ["x"]], np.array([0]))
     read_less = observed.regrouped(observed.families, templates)
-    assert read_less.payloads.to_list() == ["red\nx", None, "red", "", "noise"], "null where it was not read"
+    assert payloads_of(read_less) == ["red\nx", None, "red", "", "noise"], "null where it was not read"
     meant = made(views=["skeleton", "whole"])
     templates = [meant.templates[0], Template("{slot_1} of none", [["red", ""]], np.array([2, 3]))]
-    said = replace(meant, whole=pl.Series(["w0", "w1", "w2", "w3", "w4"]))
-    assert said.regrouped(said.families, templates).payloads.to_list() == ["red", "blue", "w2", "w3", "w4"]
+    said = replace(meant, texts=buffer_of(["w0", "w1", "w2", "w3", "w4"]))
+    assert payloads_of(said.regrouped(said.families, templates)) == ["red", "blue", "w2", "w3", "w4"]
 
 
 def test_members_and_templated_families():
@@ -117,7 +131,7 @@ def test_other_families_of_the_same_log():
     observed = made()
     labels = np.array([0, 0, 0, 0, -1])
     families = families_of(labels)
-    texts = observed.whole.to_list()
+    texts = observed.texts.to_list()
     again = observed.regrouped(families, templates_of(families, texts))
     assert again.traffic.groups.tolist() == [0] * 7 + [-1]
     assert again.traffic.n_groups == again.n_families == 1
@@ -126,7 +140,7 @@ def test_other_families_of_the_same_log():
     assert observed.traffic.n_groups == 2, "the first is as it was"
     none = observed.regrouped(families_of(np.full(5, -1)), [])
     assert none.n_families == 0
-    assert none.payloads.to_list() == texts
+    assert payloads_of(none) == texts
     assert (none.traffic.groups == -1).all()
 
 
@@ -141,7 +155,8 @@ def test_conversations_that_change_hands_are_found_from_the_hashes():
 def test_a_log_without_requests():
     observed = observed_of(nothing(), [], encode)
     assert observed.n_families == 0
-    assert observed.payloads.to_list() == []
+    assert payloads_of(observed) == []
+    assert observed.says.tolist() == []
     assert observed.filler_counts == observed.slots == []
     assert len(observed.hops.to_request) == 0
     assert prompt_labels(nothing(), 2).tolist() == [-1, -1]

@@ -16,7 +16,7 @@ def prompts():
     return pl.DataFrame({"prompt_id": IDS, "n_requests": [10] * 12})
 
 
-def view(labels, texts):
+def view(labels, texts, rows):
     n = len(labels)
     return ViewClusters(
         None,
@@ -24,6 +24,7 @@ def view(labels, texts):
         np.ones(n, np.float32),
         np.ones(n, np.float32),
         pl.Series(texts, dtype=pl.String),
+        np.array(rows),
     )
 
 
@@ -36,8 +37,8 @@ def families():
         np.array([0, 1, 1], np.uint8),
         np.array([0, 4, 8]),
         pl.Series(["fa", "fb", "fc"]),
-        view([0], ["s"]),
-        view(labels[4:], IDS[4:]),
+        view([0], ["s"], [0]),
+        view(labels[4:], [], range(4, 12)),
     )
 
 

@@ -20,7 +20,7 @@ from clustering.simulation.grammar import LANGUAGES, make_grammar, read_language
 from clustering.simulation.organic import fill_own
 from embedder.shingles import count_shingles
 from embedder.spans import fit_rule
-from embedder.views import to_buffer
+from embedder.text_buffer import to_buffer
 
 NOTHING = SimulationSettings(campaigns=(), lookalikes=())
 SYLLABLES = [["Bar", "Lin", "Mor", "Tan"], ["e", "a", "o"], ["berg", "son", "ley", "vik", "dal"]]

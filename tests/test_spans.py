@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from text_cases import (
     BREAK,
     any_text,
+    buffer_of,
     corpus_of,
     plain_counts,
     plain_cut,
@@ -22,7 +23,7 @@ from text_cases import (
     zipf_words,
 )
 
-from embedder import SpanRule, build_views, cut, to_buffer
+from embedder import SpanRule, build_views, cut_texts, text_buffer
 from embedder.shingles import count_shingles
 from embedder.spans import LOWEST_LEVEL, _demanded_run, _run_histogram, fit_rule
 from embedder.words import code_point_tables
@@ -39,7 +40,7 @@ def counted(texts, principals, *, min_texts=1):
     """Table of texts, text i sent by ``principals[i]``."""
     order = np.argsort(principals, kind="stable")
     pairs = order.astype(np.int64), np.asarray(principals, np.int32)[order]
-    return count_shingles(to_buffer(pl.Series(texts, dtype=pl.String)), pairs, min_texts=min_texts)
+    return count_shingles(buffer_of(texts), pairs, min_texts=min_texts)
 
 
 def plain_table(texts, principals):
@@ -59,21 +60,22 @@ def rule_of(levels, shortest):
 def test_cuts_equal_the_definition(sent, levels, shortest):
     rule = levels, [place[: len(levels)] for place in shortest]
     texts, principals = [text for text, _ in sent], [principal for _, principal in sent]
-    skeletons, payloads = cut(pl.Series(texts, dtype=pl.String), counted(texts, principals), rule_of(*rule))
+    skeletons = cut_texts(buffer_of(texts), counted(texts, principals), rule_of(*rule))
     expected = [plain_cut(text, plain_table(texts, principals), *rule) for text in texts]
-    assert list(zip(skeletons, payloads, strict=True)) == expected
+    assert skeletons.to_list() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_buffer, "_BLOCK_BYTES", 16)
+        in_parts = cut_texts(buffer_of(texts), counted(texts, principals), rule_of(*rule))
+    assert in_parts.to_list() == expected
 
 
 @settings(deadline=None, max_examples=50)
 @given(any_text)
-def test_what_is_all_skeleton_has_no_payload_and_the_reverse(text):
-    series = pl.Series([text], dtype=pl.String)
+def test_a_text_that_one_principal_wrote_is_skeleton_from_one_on_and_none_from_two_on(text):
     table = counted([text], [0])
-    everything, left = cut(series, table, rule_of([1], ONE))
-    assert (everything[0], left[0]) == plain_cut(text, plain_table([text], [0]), [1], ONE)
-    nothing, all_of_it = cut(series, table, rule_of([2], ONE))
-    assert nothing[0] == ""
-    assert all_of_it[0] == plain_cut(text, {}, [1], ONE)[1]
+    everything = cut_texts(buffer_of([text]), table, rule_of([1], ONE))
+    assert everything.to_list() == [plain_cut(text, plain_table([text], [0]), [1], ONE)]
+    assert cut_texts(buffer_of([text]), table, rule_of([2], ONE)).to_list() == [""]
 
 
 def plain_runs(texts, counts, level):
@@ -94,7 +96,7 @@ def test_runs_are_counted_once_each_by_level_and_length():
     rng = np.random.default_rng(2)
     texts = [random_words(rng, 25, vocabulary=3) for _ in range(40)] + [random_words(rng, 90, first=10)] * 2
     principals = [*(i % 9 for i in range(40)), 20, 21]
-    table, buffer, levels = counted(texts, principals), to_buffer(pl.Series(texts)), [1, 2, 4]
+    table, buffer, levels = counted(texts, principals), buffer_of(texts), [1, 2, 4]
     found = _run_histogram(
         buffer.data,
         buffer.offsets,
@@ -146,11 +148,7 @@ def test_a_wrapper_of_fourteen_words_by_thirty_principals_is_skeleton(n_organic)
     texts, _ = wrapped(rng, wrapper, 30)
     organic = [random_words(rng, 20) for _ in range(n_organic)]
     views = build_views(*corpus_of(texts + organic))
-    assert views.skeleton[:30].to_list() == [wrapper] * 30
-    payloads = [text.replace(wrapper, "").strip() for text in texts]
-    assert views.payload[:30].to_list() == payloads
-    assert (views.skeleton[30:] == "").all()
-    assert views.payload[30:].to_list() == organic
+    assert views.skeleton.to_list() == [wrapper] * 30 + [""] * n_organic
 
 
 @pytest.mark.parametrize(
@@ -163,7 +161,7 @@ def test_what_no_pool_sends_around_many_payloads_is_no_skeleton(n_texts, n_princ
     wrapper = random_words(rng, 20, first=60_000)
     texts = [f"{wrapper} {random_words(rng, 20)}" for _ in range(n_texts)]
     organic = [random_words(rng, 20) for _ in range(300)]
-    prompts, _ = corpus_of(texts + organic, weights=[n_copies] * n_texts + [1] * 300)
+    whole, _ = corpus_of(texts + organic)
     senders = [i % n_principals for i in range(n_texts * n_copies)]
     rows = [i // n_copies for i in range(n_texts * n_copies)]
     requests = pl.DataFrame(
@@ -172,8 +170,8 @@ def test_what_no_pool_sends_around_many_payloads_is_no_skeleton(n_texts, n_princ
             "principal_row": senders + list(range(100, 400)),
         }
     )
-    views = build_views(prompts, requests)
-    assert (views.skeleton == "").all()
+    views = build_views(whole, requests)
+    assert views.skeleton.to_list() == [""] * len(whole)
 
 
 def test_the_least_number_of_principals_is_enough_for_a_long_wrapper():
@@ -181,7 +179,7 @@ def test_the_least_number_of_principals_is_enough_for_a_long_wrapper():
     wrapper = random_words(rng, 20, first=60_000)
     texts = [f"{wrapper} {random_words(rng, 20)}" for _ in range(30)]
     views = build_views(*corpus_of(texts, [i % LOWEST_LEVEL for i in range(30)]))
-    assert (views.skeleton == wrapper).all()
+    assert views.skeleton.to_list() == [wrapper] * 30
 
 
 @pytest.mark.parametrize("n_texts", [1_000, 6_000])
@@ -189,11 +187,12 @@ def test_the_least_number_of_principals_is_enough_for_a_long_wrapper():
 @pytest.mark.parametrize("mixing", [0.2, 0.4])
 def test_ordinary_language_seldom_passes_for_a_skeleton(n_texts, exponent, mixing):
     texts = zipf_words(np.random.default_rng(n_texts), n_texts, exponent=exponent, mixing=mixing)
-    views = build_views(*corpus_of(texts))
-    share = (views.skeleton != "").mean()
+    whole, requests = corpus_of(texts)
+    views = build_views(whole, requests)
+    share = (views.skeleton.lengths > 0).mean()
     assert share <= 0.01 * len(views.rule.levels)
     loose = rule_of(views.rule.levels, np.full((3, len(views.rule.levels)), 2))
-    shared = (cut(views.whole, views.table, loose)[0] != "").mean()
+    shared = (cut_texts(whole, views.table, loose).lengths > 0).mean()
     if n_texts == 6_000:
         assert shared > 0.05, "the language does share phrases: the rule has something to refuse"
 
@@ -221,21 +220,21 @@ def test_a_wrapper_stands_out_of_ordinary_language():
     organic = zipf_words(rng, 4_000, exponent=0.7, mixing=0.5)
     wrapper = zipf_words(rng, 1, exponent=0.7, mixing=0.5, n_words=40)[0]
     views = build_views(*corpus_of([f"{wrapper} {text}" for text in organic[:30]] + organic[30:]))
-    assert views.skeleton[:30].str.starts_with(wrapper).all()
-    assert (views.skeleton[:30].str.len_chars() <= len(wrapper) + 20).mean() >= 0.9
-    assert (views.skeleton[30:] != "").mean() <= 0.01 * len(views.rule.levels)
+    skeletons = views.skeleton.to_series()
+    assert skeletons[:30].str.starts_with(wrapper).all()
+    assert (skeletons[:30].str.len_chars() <= len(wrapper) + 20).mean() >= 0.9
+    assert (skeletons[30:] != "").mean() <= 0.01 * len(views.rule.levels)
 
 
 def test_the_law_is_fitted_to_what_one_principal_wrote():
     rng = np.random.default_rng(9)
     texts = zipf_words(rng, 3_000, exponent=0.7, mixing=0.5)
     texts += zipf_words(rng, 1_000, exponent=0.9, mixing=0.2)  # popular: two principals sent each
-    prompts, requests = corpus_of(texts)
+    whole, requests = corpus_of(texts)
     again = requests[3_000:].with_columns(pl.col("principal_row") + 1_000)
-    views = build_views(prompts, pl.concat([requests, again]))
-    buffer = to_buffer(views.whole)
-    own = fit_rule(buffer, np.arange(3_000), views.table)
-    everything = fit_rule(buffer, np.arange(4_000), views.table)
+    views = build_views(whole, pl.concat([requests, again]))
+    own = fit_rule(whole, np.arange(3_000), views.table)
+    everything = fit_rule(whole, np.arange(4_000), views.table)
     assert views.rule.shortest_run.tolist() == own.shortest_run.tolist()
     assert own.shortest_run[0, 0] < everything.shortest_run[0, 0]
 
@@ -252,17 +251,16 @@ def test_a_rule_asks_no_longer_run_of_more_principals_and_names_its_longest():
 
 def test_levels_stay_clear_of_collisions():
     texts = [random_words(np.random.default_rng(i), 30) for i in range(8_000)]
-    buffer = to_buffer(pl.Series(texts))
+    buffer = buffer_of(texts)
     everyone = np.arange(len(texts))
     table = count_shingles(buffer, (everyone, everyone.astype(np.int32)), min_texts=1, memory=8 << 16)
     rule = fit_rule(buffer, everyone, table)
     assert rule.levels[0] >= 3 * table.expected_collisions > LOWEST_LEVEL
-    skeletons, _ = cut(pl.Series(texts), table, rule)
-    assert (skeletons != "").mean() <= 0.01 * len(rule.levels)
+    skeletons = cut_texts(buffer, table, rule)
+    assert (skeletons.lengths > 0).mean() <= 0.01 * len(rule.levels)
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["one"], ["the same five words here"] * 3])
 def test_a_rule_can_be_fitted_to_hardly_anything(texts):
     views = build_views(*corpus_of(texts))
-    assert (views.skeleton == "").all()
-    assert views.payload.to_list() == texts
+    assert views.skeleton.to_list() == [""] * len(texts)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from text_cases import BREAK, random_words
+from text_cases import BREAK, buffer_of, random_words
 
 from clustering.alignment import common_blocks
 from clustering.evenly import evenly
@@ -21,7 +20,7 @@ from embedder import words_of
 def template_of(texts, *, rows=None, medoid=None):
     """The template, checked for what holds of every one."""
     rows = np.arange(len(texts)) if rows is None else np.asarray(rows)
-    template = family_template(pl.Series(texts), rows, int(rows[0]) if medoid is None else medoid)
+    template = family_template(buffer_of(texts), rows, int(rows[0]) if medoid is None else medoid)
     slots = [part.text for part in parse_template(template.text) if part.is_slot]
     assert slots == [f"slot_{i}" for i in range(1, len(template.fillers) + 1)]
     assert template.rows.tolist() == evenly(rows, N_FILLED).tolist()

@@ -7,37 +7,16 @@ import time
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from text_cases import BREAK, any_text, corpus_of, plain_shingles, plain_tokens, random_words
+from text_cases import BREAK, corpus_of, plain_shingles, plain_tokens, random_words
 
-from embedder import build_views, cut, to_buffer, whole_texts
-from embedder.views import WINDOW_CHARS, to_series
+from embedder import build_views, cut_texts, whole_texts
+from embedder.views import WINDOW_CHARS
 
 EDGE = 4_096
 
 
 def whole_of(text, system=""):
     return whole_texts(pl.Series([system], dtype=pl.String), pl.Series([text], dtype=pl.String))[0]
-
-
-@settings(deadline=None)
-@given(st.lists(any_text, max_size=8), st.integers(0, 8), st.integers(0, 8))
-def test_a_buffer_round_trips_also_of_a_slice(texts, start, length):
-    series = pl.Series(texts, dtype=pl.String)
-    for part in (series, series[start : start + length], series.slice(start, length)):
-        buffer = to_buffer(part)
-        assert to_series(buffer).equals(part)
-        spans = zip(buffer.offsets[:-1], buffer.offsets[1:], strict=True)
-        assert [buffer.data[a:b].tobytes().decode() for a, b in spans] == part.to_list()
-        assert buffer.longest == max((len(text.encode()) for text in part), default=0)
-
-
-def test_a_buffer_of_a_series_in_chunks_is_that_of_one_chunk():
-    one, other = pl.Series(["a", "", "漢字"]), pl.Series(["long enough not to be stored in line", "x"])
-    chunked = one.append(other)
-    assert to_series(to_buffer(chunked)).to_list() == chunked.to_list()
-    assert to_series(to_buffer(chunked[2:4])).to_list() == chunked.to_list()[2:4]
 
 
 @pytest.mark.parametrize("n", [0, 1, WINDOW_CHARS - 1, WINDOW_CHARS])
@@ -95,9 +74,9 @@ def test_a_wrapper_at_either_end_of_enormous_prompts_is_seen(place):
     blocks = [" ".join([random_words(rng, 200)] * 400) for _ in range(12)]
     texts = [f"{wrapper} {block}" if place == "head" else f"{block} {wrapper}" for block in blocks]
     assert min(len(text) for text in texts) > 300_000
-    views = build_views(*corpus_of(texts))
-    assert views.skeleton.to_list() == [wrapper] * 12
-    assert not views.payload.str.contains(wrapper, literal=True).any()
+    whole, requests = corpus_of(texts)
+    assert [text.count(wrapper) for text in whole.to_list()] == [1] * 12
+    assert build_views(whole, requests).skeleton.to_list() == [wrapper] * 12
 
 
 def test_no_shingle_reaches_from_the_system_prompt_into_the_prompt():
@@ -114,14 +93,13 @@ def test_no_shingle_reaches_from_the_system_prompt_into_the_prompt():
     assert joined.table.n_principals.max() == 30
 
 
-def test_a_shared_system_prompt_is_skeleton_and_the_prompts_payload():
+def test_a_shared_system_prompt_is_skeleton_and_the_prompts_are_not():
     rng = np.random.default_rng(1)
     system = random_words(rng, 25, first=60_000)
     texts = [random_words(rng, 15) for _ in range(40)]
-    views = build_views(*corpus_of(texts, systems=[system] * 40))
-    assert views.skeleton.to_list() == [system] * 40
-    assert views.payload.to_list() == texts
-    assert views.whole.to_list() == [f"{system}{BREAK}{text}" for text in texts]
+    whole, requests = corpus_of(texts, systems=[system] * 40)
+    assert build_views(whole, requests).skeleton.to_list() == [system] * 40
+    assert whole.to_list() == [f"{system}{BREAK}{text}" for text in texts]
 
 
 def test_without_a_system_prompt_the_whole_is_the_prompt():
@@ -146,14 +124,12 @@ def test_a_wrapper_in_any_script_is_skeleton(language):
     texts = [f"{wrapper}: {random_words(rng, 12)}" for _ in range(30)]
     views = build_views(*corpus_of(texts + [random_words(rng, 12) for _ in range(100)]))
     start, end = plain_tokens(wrapper)[0][1], plain_tokens(wrapper)[-1][2]
-    assert views.skeleton[:30].to_list() == [wrapper[start:end]] * 30
-    assert (views.skeleton[30:] == "").all()
-    assert (views.payload[:30].str.split(" ").list.len() == 12).all()
+    assert views.skeleton.to_list() == [wrapper[start:end]] * 30 + [""] * 100
 
 
 @pytest.fixture(scope="module")
 def mixed():
-    """Views of wrapped, organic, empty, enormous and foreign prompts."""
+    """Wrapped, organic, empty, enormous and foreign prompts; their views; the wrapper."""
     rng = np.random.default_rng(5)
     wrapper = random_words(rng, 16, first=60_000)
     texts = [f"{wrapper} {random_words(rng, 8)}" for _ in range(40)]
@@ -164,50 +140,50 @@ def mixed():
         "漢字仮名",
         f"{random_words(rng, 9_000)} {wrapper}",
     ]
-    return build_views(*corpus_of(texts))
+    whole, requests = corpus_of(texts)
+    return whole, build_views(whole, requests), wrapper
 
 
 def test_a_text_alone_is_cut_as_in_a_batch(mixed):
-    skeletons, payloads = cut(mixed.whole, mixed.table, mixed.rule)
-    assert skeletons.equals(mixed.skeleton)
-    assert payloads.equals(mixed.payload)
-    for row in range(len(mixed.whole)):
-        skeleton, payload = cut(mixed.whole[row : row + 1], mixed.table, mixed.rule)
-        assert (skeleton.to_list(), payload.to_list()) == ([mixed.skeleton[row]], [mixed.payload[row]])
-    assert (mixed.skeleton != "").sum() == 51
+    whole, views, _ = mixed
+    skeletons = views.skeleton.to_list()
+    assert cut_texts(whole, views.table, views.rule).to_list() == skeletons
+    for row, skeleton in enumerate(skeletons):
+        alone = cut_texts(whole.take(np.array([row])), views.table, views.rule)
+        assert alone.to_list() == [skeleton]
+    assert (views.skeleton.lengths > 0).sum() == 51
 
 
-def test_every_word_is_in_one_of_skeleton_and_payload(mixed):
-    for whole, *sides in zip(mixed.whole, mixed.skeleton, mixed.payload, strict=True):
-        words = sorted(word for word, *_, halves in plain_tokens(whole) if halves)
-        assert sorted(word for side in sides for word, *_ in plain_tokens(side)) == words
+def test_a_skeleton_holds_the_words_of_the_wrapper_and_no_other(mixed):
+    whole, views, wrapper = mixed
+    for text, skeleton in zip(whole.to_list(), views.skeleton.to_list(), strict=True):
+        inside = plain_tokens(wrapper) if wrapper in text else []
+        assert [word for word, *_ in plain_tokens(skeleton)] == [word for word, *_ in inside]
 
 
 def test_the_order_of_requests_and_their_number_do_not_matter(mixed):
-    texts = mixed.whole.str.replace_all(BREAK, " ").to_list()
-    prompts, requests = corpus_of(texts, [i % 45 for i in range(len(texts))])
-    one = build_views(prompts, requests)
+    texts = [text.replace(BREAK, " ") for text in mixed[0].to_list()]
+    whole, requests = corpus_of(texts, [i % 45 for i in range(len(texts))])
+    one = build_views(whole, requests)
     more = pl.concat([requests.sample(fraction=1.0, shuffle=True, seed=3), requests, requests[:30]])
-    other = build_views(prompts, more)
-    assert one.skeleton.equals(other.skeleton)
-    assert one.payload.equals(other.payload)
+    other = build_views(whole, more)
+    assert one.skeleton.to_list() == other.skeleton.to_list()
+    assert one.skeleton.longest > 0
     np.testing.assert_array_equal(one.table.n_principals, other.table.n_principals)
     np.testing.assert_array_equal(one.rule.shortest_run, other.rule.shortest_run)
 
 
 def test_the_order_of_prompts_moves_their_views(mixed):
-    texts = mixed.whole.str.replace_all(BREAK, " ").to_list()
+    texts = [text.replace(BREAK, " ") for text in mixed[0].to_list()]
     order = np.random.default_rng(0).permutation(len(texts))
     one = build_views(*corpus_of(texts, np.arange(len(texts))))
     other = build_views(*corpus_of([texts[i] for i in order], order))
-    assert [one.skeleton[int(i)] for i in order] == other.skeleton.to_list()
-    assert [one.payload[int(i)] for i in order] == other.payload.to_list()
+    assert one.skeleton.take(order).to_list() == other.skeleton.to_list()
+    assert one.skeleton.longest > 0
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "x"], ["the same"] * 3])
 def test_hardly_anything_has_views(texts):
-    views = build_views(*corpus_of(texts))
-    assert views.whole.to_list() == texts
-    assert (views.skeleton == "").all()
-    assert views.payload.to_list() == texts
-    assert {series.dtype for series in (views.whole, views.skeleton, views.payload)} == {pl.String}
+    whole, requests = corpus_of(texts)
+    assert whole.to_list() == texts
+    assert build_views(whole, requests).skeleton.to_list() == [""] * len(texts)

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
+from embedder import to_buffer, whole_texts
+
 BREAK = "\x1e"
 # Scripts that write without spaces, by the names of their characters.
 ALONE_NAMES = (
@@ -113,7 +115,7 @@ def plain_place(tokens, shingles, run):
 
 
 def plain_cut(text, count_of, levels, shortest):
-    """Skeleton and payload by the definition: words in long enough runs of shared shingles, and the rest.
+    """Skeleton by the definition: the words in long enough runs of shared shingles.
 
     ``shortest`` holds, for a run inside its part of the text, at its start and at its end, a run per level.
     """
@@ -129,8 +131,7 @@ def plain_cut(text, count_of, levels, shortest):
                 kept.update(run)
                 kept.update(range(run[-1], run[-1] + len(shingles[run[-1]])))
             run = []
-    sides = {True: [], False: []}
-    i = 0
+    spans, i = [], 0
     while i < len(tokens):
         j = i
         while (
@@ -139,10 +140,10 @@ def plain_cut(text, count_of, levels, shortest):
             and 0 not in (tokens[j][3], tokens[j + 1][3])
         ):
             j += 1
-        if tokens[i][3] > 0:
-            sides[i in kept].append(text[tokens[i][1] : tokens[j][2]])
+        if tokens[i][3] > 0 and i in kept:
+            spans.append(text[tokens[i][1] : tokens[j][2]])
         i = j + 1
-    return " ".join(sides[True]), " ".join(sides[False])
+    return " ".join(spans)
 
 
 def zipf_words(rng, n_texts, *, n_words=30, vocabulary=2_000, exponent=1.0, mixing=0.3):
@@ -179,24 +180,20 @@ def random_words(rng, n, *, first=0, vocabulary=50_000):
     return " ".join(word_name(first + int(i)) for i in rng.integers(0, vocabulary, n))
 
 
+def buffer_of(texts):
+    """Texts as one buffer."""
+    return to_buffer(pl.Series(texts, dtype=pl.String))
+
+
 def corpus_of(texts, principals=None, *, weights=None, systems=None):
-    """Prompts and requests of distinct texts, each sent ``weights`` times by its principal."""
+    """Whole texts and requests of distinct prompts, each sent ``weights`` times by its principal."""
     n = len(texts)
-    weights = [1] * n if weights is None else list(weights)
-    prefixes = [""] * n if systems is None else [f"{s}{BREAK}" for s in systems]
-    prompts = pl.DataFrame(
-        {
-            "prompt_id": [prefix + text for prefix, text in zip(prefixes, texts, strict=True)],
-            "system_text": [""] * n if systems is None else list(systems),
-            "text": list(texts),
-            "n_requests": weights,
-        },
-        schema={"prompt_id": pl.String, "system_text": pl.String, "text": pl.String, "n_requests": pl.Int64},
-    )
-    sent = np.repeat(np.arange(n), weights)
+    systems = [""] * n if systems is None else list(systems)
+    whole = whole_texts(pl.Series(systems, dtype=pl.String), pl.Series(texts, dtype=pl.String))
+    sent = np.repeat(np.arange(n), [1] * n if weights is None else list(weights))
     who = np.arange(n) if principals is None else np.asarray(principals)
     requests = pl.DataFrame(
         {"prompt_row": sent, "principal_row": who[sent] if n else []},
         schema={"prompt_row": pl.UInt32, "principal_row": pl.UInt32},
     )
-    return prompts, requests
+    return to_buffer(whole), requests
