@@ -15,9 +15,7 @@ def view_of(labels):
     """Points of a view, all of full strength."""
     n = len(labels)
     ones = np.ones(n, np.float32)
-    return ViewClusters(
-        None, np.asarray(labels), ones, ones, pl.Series([str(k) for k in range(n)]), np.arange(n)
-    )
+    return ViewClusters(np.asarray(labels), ones, ones, pl.Series([str(k) for k in range(n)]), np.arange(n))
 
 
 def families_of(labels, *, views=None):

@@ -19,7 +19,6 @@ def prompts():
 def view(labels, texts, rows):
     n = len(labels)
     return ViewClusters(
-        None,
         np.array(labels),
         np.ones(n, np.float32),
         np.ones(n, np.float32),
