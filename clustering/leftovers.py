@@ -41,8 +41,9 @@ def leftover_families(
     whose prompts nobody else sent; a prompt of several pools is left of the first. Null model: at least half
     of them are these people's own, about subjects that they keep to like the log's other people. Pairs of one
     principal's requests are then both ordinary in a quarter of the cases or more, and the intraclass
-    correlation is at least a quarter of people's. p is as in ``exchangeability``, Bonferroni over the pools;
-    what is left is a family where it is at most LINK_LEVEL, and of `min_family` requests of FEWEST principals.
+    correlation is at least a quarter of people's. p is as in ``exchangeability``, Bonferroni over the
+    pools; what is left is a family where it is at most LINK_LEVEL, and of `min_family` requests of FEWEST
+    principals.
 
     Parameters
     ----------
@@ -75,7 +76,13 @@ def leftover_families(
             of_pool.append(number)
             p_values.append(p)
     strengths = (labels >= 0).astype(np.float32)
-    return PoolFamilies(labels, strengths, np.array(of_pool, np.int64), np.array(p_values, np.float64))
+    return PoolFamilies(
+        labels,
+        strengths,
+        np.array(of_pool, np.int64),
+        np.array(p_values, np.float64),
+        np.zeros(len(of_pool), bool),
+    )
 
 
 def _large(traffic: Traffic, rows: NDArray[np.int64], min_family: int) -> bool:

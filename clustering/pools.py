@@ -52,16 +52,36 @@ class PoolFamilies:
     labels : (n,) int64
         0..f-1, by pool, then smallest member; -1 for prompts of none.
     strengths : (n,) float32
-        Probability in [0, 1] that the prompt is the campaign's; 0 for prompts of none.
+        In [0, 1]: probability that the prompt is the campaign's; 1 where it was not asked prompt by prompt
+        (claimed ones, what is left of a pool), 0 for prompts of none.
     pools : (f,) int64
         Pool of each family.
     p_values : (f,) float64
         Of the null model of what found it: "fewer than half of the family's prompts lie among the pool beyond
-        chance" (claimed ones do), or ``leftover_families``.
+        chance", ``half_p_value``, or that of the claims if it is larger; or of ``leftover_families``.
+    claimed : (f,) bool
+        Whether it holds claimed requests.
     """
 
     labels: NDArray[np.int64]
     strengths: NDArray[np.float32]
+    pools: NDArray[np.int64]
+    p_values: NDArray[np.float64]
+    claimed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Claims:
+    """Requests that are a pool's by another sign than what lies near, as relayed conversations are.
+
+    Attributes
+    ----------
+    pools : (N,) int64
+        Pool of each request, -1 for others.
+    p_values : (k,) float64
+        Of each pool's claims.
+    """
+
     pools: NDArray[np.int64]
     p_values: NDArray[np.float64]
 
@@ -109,7 +129,7 @@ def pool_families(
     graph: KnnGraph,
     *,
     placed: NDArray[np.bool_],
-    claimed: NDArray[np.int64] | None = None,
+    claims: Claims | None = None,
     min_family: int,
 ) -> PoolFamilies:
     """Families of what each pool sends and hardly anybody else.
@@ -140,9 +160,8 @@ def pool_families(
         Of the nodes' whole texts, k = `min_family`: a neighbourhood as large as the smallest family.
     placed : (f,) bool
         Families whose requests keep their place: the flagged ones. They count as neighbours.
-    claimed : (N,) int64, optional
-        Pool of requests that are its own by another sign, as relayed conversations are; -1 for others. A
-        pool's claimed requests are one family, but for prompts that are mostly other requests' (a "go on").
+    claims : Claims, optional
+        A pool's claimed requests are one family, but for prompts that are mostly other requests' (a "go on").
     min_family : int
 
     Notes
@@ -157,23 +176,31 @@ def pool_families(
     sent = senders(at[traffic.prompts[rows]], traffic.principals[rows], nodes.weights, graph)
     labels, strengths = np.full(len(at), -1, np.int64), np.zeros(len(at), np.float32)
     n_sent = np.bincount(at[traffic.prompts[rows]], minlength=len(fixed))
-    of_pool: list[int] = []
-    p_values: list[float] = []
+    found: list[tuple[int, float, bool]] = []
     for number, members in enumerate(pools):
         pool = np.zeros(len(traffic.loads), bool)
         pool[members] = True
-        own = np.zeros(len(fixed), bool)
-        if claimed is not None:
-            n_own = np.bincount(at[traffic.prompts[rows[claimed[rows] == number]]], minlength=len(fixed))
-            own = (n_own > 0) & (n_own >= MAJORITY * n_sent)
+        own, claimed_p = np.zeros(len(fixed), bool), 0.0
+        if claims is not None:
+            of_claims = rows[claims.pools[rows] == number]
+            n_own = np.bincount(at[traffic.prompts[of_claims]], minlength=len(fixed))
+            own, claimed_p = (n_own > 0) & (n_own >= MAJORITY * n_sent), float(claims.p_values[number])
         taken = _taken(sent, pool, (fixed, own & ~fixed))
         for family in _families(sent, pool, taken, min_family):
-            labels[nodes.prompts[family]] = len(of_pool)
+            labels[nodes.prompts[family]] = len(found)
             strengths[nodes.prompts[family]] = taken.strengths[family]
-            of_pool.append(number)
-            p_values.append(_half_p_value(taken.p_values[family], taken.n_tested))
+            p = min(1.0, len(pools) * half_p_value(taken.p_values[family], taken.n_tested))
+            claimed = bool(taken.own[family].any())
+            found.append((number, max(p, claimed_p) if claimed else p, claimed))
             fixed[family] = True
-    return PoolFamilies(labels, strengths, np.array(of_pool, np.int64), np.array(p_values, np.float64))
+    of_pool, p_values, claimed_too = zip(*found, strict=True) if found else ((), (), ())
+    return PoolFamilies(
+        labels,
+        strengths,
+        np.array(of_pool, np.int64),
+        np.array(p_values, np.float64),
+        np.array(claimed_too, bool),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,12 +263,13 @@ def _families(
     return [nodes[part == one] for one in dict.fromkeys(part.tolist()) if large[one]]
 
 
-def _half_p_value(p_values: NDArray[np.float64], n_tested: int) -> float:
+def half_p_value(p_values: NDArray[np.float64], n_tested: int) -> float:
     """p of "fewer than half of these are real", chosen among `n_tested`.
 
     Partial conjunction by Bonferroni (Benjamini and Heller 2008, Biometrics 64(4), eq. 2) over all tested:
-    whatever was chosen, its u-th smallest p is no smaller than the u-th smallest of all.
-    Claimed ones have p 0.
+    whatever was chosen, its u-th smallest p is no smaller than the u-th smallest of all. That u is chosen
+    with it costs nothing more: u (n - u + 1) >= n, so that Simes' inequality (1986, Biometrika 73(3)) covers
+    every u at once, where the p-values are independent or depend positively. Claimed ones have p 0.
     """
     half = -(-len(p_values) // 2)
     return float(min(1.0, (n_tested - half + 1) * np.sort(p_values)[half - 1]))

@@ -7,7 +7,7 @@ import pytest
 from traffic_cases import nothing, traffic_of
 
 from clustering.neighbourhoods import pool_nearby, senders
-from clustering.pools import pool_families, pool_nodes
+from clustering.pools import Claims, pool_families, pool_nodes
 from index import KnnGraph, knn_graph
 
 POOL = np.arange(40)
@@ -71,11 +71,13 @@ def test_claimed_requests_are_one_family_whatever_lies_near():
     relayed = np.sort(random.choice(np.flatnonzero(traffic.principals < 40), 60, replace=False))
     claimed = np.full(len(traffic.prompts), -1)
     claimed[relayed] = 0
-    families = found(traffic, vectors, claimed=claimed)
+    families = found(traffic, vectors, claims=Claims(claimed, np.array([1e-5])))
     assert np.flatnonzero(families.labels == 0).tolist() == relayed.tolist()
-    assert families.p_values.tolist() == [0.0]
+    assert families.p_values.tolist() == [1e-5], "no more certain than that they were relayed"
+    assert families.claimed.tolist() == [True]
     claimed[relayed[19:]] = -1
-    assert len(found(traffic, vectors, claimed=claimed).pools) == 0, "too few requests for a family"
+    few = found(traffic, vectors, claims=Claims(claimed, np.array([1e-5])))
+    assert len(few.pools) == 0, "too few requests for a family"
 
 
 def test_a_claimed_prompt_that_everybody_sends_is_everybodys():
@@ -87,7 +89,7 @@ def test_a_claimed_prompt_that_everybody_sends_is_everybodys():
     claimed = np.full(len(prompts), -1)
     claimed[relayed] = 0
     shared = traffic_of(traffic.principals, prompts=prompts, groups=traffic.groups, n_groups=0)
-    families = found(shared, vectors, claimed=claimed)
+    families = found(shared, vectors, claims=Claims(claimed, np.zeros(1)))
     assert np.flatnonzero(families.labels == 0).tolist() == relayed[10:].tolist()
 
 
