@@ -112,7 +112,7 @@ def joined_p_values(own: NDArray[np.float64], tied: NDArray[np.float64]) -> NDAr
 
     Twice the smaller one (Bonferroni). To charge one of the two alone lets the other in for nothing.
     """
-    return np.minimum(1.0, 2 * np.minimum(own, tied))
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(own, tied)))
 
 
 def followed_q_values(

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import binom, false_discovery_control
 
 from clustering.beta_binomial import campaign_posterior
-from clustering.neighbourhoods import Senders, pool_nearby, senders
+from clustering.neighbourhoods import Senders, pool_nearby, senders, share_nearby
 from clustering.signals import FEWEST, Traffic
 from index import KnnGraph
 
@@ -137,8 +137,9 @@ def pool_families(
     A request of the pool is asked how many of the *principals* among its nearest prompts' senders, its own
     left out, are of the pool: each counts once, so that nobody's own subjects add up. It is taken in when
 
-    - p of that number, binomial with the pool's share of all (prompt, principal), is significant (Benjamini
-      and Hochberg over the pool's requests, ERROR). Null: these accounts send what everybody sends.
+    - p of that number, binomial with the share that the pool would have (``share_nearby``), is significant
+      (Benjamini and Hochberg over the pool's requests, ERROR). Null: these accounts send what everybody
+      sends. Of this one p-value is made; the other conditions have none, and keep more out.
     - it belongs to the upper of two laws of such numbers with probability 1 - ERROR, or the pool has no other
       traffic (``campaign_posterior``). Null: these accounts share an interest, more or less strongly.
 
@@ -227,7 +228,7 @@ def _taken(
     at = sent.nodes[queries]
     if len(queries):
         hits, totals, others = pool_nearby(sent, pool, queries)
-        p = binom.sf(hits - 1, totals, pool[sent.principals].mean())
+        p = binom.sf(hits - 1, totals, share_nearby(sent, pool))
         posterior = campaign_posterior(hits, totals)
         chosen = (false_discovery_control(p) <= ERROR) & (posterior >= 1 - ERROR)
         np.maximum.at(p_values, at, p)

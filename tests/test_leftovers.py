@@ -82,6 +82,14 @@ def test_people_are_no_pool():
     assert (claims(observed(who, vectors), pools)[0] < 0).all()
 
 
+def test_who_looks_at_many_pools_pays_for_each():
+    who, vectors = log(0, ordinary=0.2)
+    seen, people = observed(who, vectors), [np.arange(k, k + 5) for k in range(100, 600, 5)]
+    alone, among = leftovers(seen, [POOL]), leftovers(seen, [POOL, *people[:9]])
+    assert among.pools.tolist() == alone.pools.tolist() == [0]
+    assert among.p_values[0] == pytest.approx(10 * alone.p_values[0], rel=0.2)
+
+
 def test_each_pool_claims_its_own_and_a_principal_of_two_is_the_firsts():
     who, vectors = log(1)
     found, _ = claims(observed(who, vectors), [np.arange(25), np.arange(15, 40), np.arange(100, 140)])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from traffic_cases import nothing, traffic_of
+from scipy.stats import binom
+from traffic_cases import check_valid, nothing, traffic_of
 
-from clustering.neighbourhoods import pool_nearby, senders
-from clustering.pools import Claims, pool_families, pool_nodes
+from clustering.neighbourhoods import pool_nearby, senders, share_nearby
+from clustering.pools import Claims, half_p_value, pool_families, pool_nodes
 from index import KnnGraph, knn_graph
 
 POOL = np.arange(40)
@@ -51,6 +52,76 @@ def test_the_planted_set_comes_in_and_the_rest_stays_out(seed):
     assert inside[planted].mean() >= 0.7
     assert families.p_values[0] < 1e-6
     assert ((families.strengths > 0) == inside).all()
+
+
+def people(random, *, n=150, n_pool=20, tail=0.0, lightest=False):
+    """Senders of people's requests and a pool of some of them, nothing planted.
+
+    Loads are alike, or by a Pareto law; the pool is drawn at random, or those who send least.
+    """
+    loads = np.full(n, 4)
+    if tail:
+        loads = np.minimum(60, np.ceil(1 + 2 * random.pareto(tail, n))).astype(int)
+    who = np.repeat(np.arange(n), loads)
+    centres, own = random.normal(size=(15, 16)), random.integers(0, 15, (n, 2))
+    about = own[who, random.integers(0, 2, len(who))]
+    graph = knn_graph(unit(1.5 * centres[about] + random.normal(size=(len(who), 16))), 20, threads=1)
+    pool = np.zeros(n, bool)
+    order = np.argsort(loads + random.random(n)) if lightest else random.permutation(n)
+    pool[order[:n_pool]] = True
+    return senders(np.arange(len(who)), who, np.ones(len(who)), graph), pool
+
+
+@pytest.mark.parametrize("loads", [{}, {"tail": 1.5}, {"tail": 1.5, "lightest": True}])
+def test_p_of_a_neighbourhood_is_valid_and_so_is_that_of_any_chosen_half(loads):
+    """A pool of people: p of one of its requests; and the least p of all sets that could be chosen."""
+
+    def p_values(random):
+        sent, pool = people(random, **loads)
+        queries = np.flatnonzero(pool[sent.principals])
+        hits, totals, _ = pool_nearby(sent, pool, queries)
+        return binom.sf(hits - 1, totals, share_nearby(sent, pool))
+
+    def least(random, seed):
+        p = np.sort(p_values(random))
+        return min(half_p_value(p[:size], len(p)) for size in range(1, len(p) + 1))
+
+    levels = (0.01, 0.05, 0.2)
+    check_valid(lambda random, seed: random.choice(p_values(random)), 200, levels=levels)
+    check_valid(least, 200, levels=levels)
+
+
+def test_half_of_what_was_chosen_among_many_pays_for_all_of_them():
+    p = np.array([0.5, 0.001, 0.002, 0.9])
+    assert half_p_value(p, 100) == pytest.approx(99 * 0.002)
+    assert half_p_value(p[:3], 3) == pytest.approx(2 * 0.002)
+    assert half_p_value(np.zeros(5), 100) == 0
+
+
+def test_a_pool_is_met_as_often_as_share_nearby_says():
+    """Its accounts send little among busy ones, at random."""
+    random = np.random.default_rng(0)
+    who = random.permutation(np.repeat(np.arange(60), np.where(np.arange(60) < 20, 2, 30)))
+    near = np.stack([random.choice(len(who), 15, replace=False) for _ in range(len(who))])
+    sent = senders(np.arange(len(who)), who, np.ones(len(who)), KnnGraph(near, np.zeros(near.shape), 1.0))
+    pool = np.arange(60) < 20
+    met = [np.unique(who[rows]) for rows in near]
+    seen = sum((one < 20).sum() for one in met) / sum(map(len, met))
+    assert share_nearby(sent, pool) == pytest.approx(seen, rel=0.1)
+    assert pool[sent.principals].mean() < 0.9 * seen
+
+
+def test_an_interest_that_is_shared_more_or_less_brings_nothing_in():
+    """Of each subject another part is the pool's, from none to two thirds: no two kinds of requests."""
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        about = np.repeat(np.arange(16), 100)
+        theirs = random.random(len(about)) < np.linspace(0, 0.67, 16)[about]
+        who = np.where(theirs, random.integers(0, 40, len(about)), random.integers(40, N_PEOPLE, len(about)))
+        centres = random.normal(size=(16, 16))
+        vectors = unit(1.5 * centres[about] + random.normal(size=(len(about), 16)))
+        traffic = traffic_of(who, groups=np.full(len(who), -1), n_groups=0)
+        assert len(found(traffic, vectors).pools) == 0
 
 
 @pytest.mark.parametrize("like_minded", [False, True])
