@@ -181,27 +181,20 @@ def pool_families(
     for number, members in enumerate(pools):
         pool = np.zeros(len(traffic.loads), bool)
         pool[members] = True
-        own, claimed_p = np.zeros(len(fixed), bool), 0.0
-        if claims is not None:
-            of_claims = rows[claims.pools[rows] == number]
-            n_own = np.bincount(at[traffic.prompts[of_claims]], minlength=len(fixed))
-            own, claimed_p = (n_own > 0) & (n_own >= MAJORITY * n_sent), float(claims.p_values[number])
+        mine = rows[:0] if claims is None else rows[claims.pools[rows] == number]
+        n_own = np.bincount(at[traffic.prompts[mine]], minlength=len(fixed))
+        own = (n_own > 0) & (n_own >= MAJORITY * n_sent)
         taken = _taken(sent, pool, (fixed, own & ~fixed))
         for family in _families(sent, pool, taken, min_family):
             labels[nodes.prompts[family]] = len(found)
             strengths[nodes.prompts[family]] = taken.strengths[family]
             p = min(1.0, len(pools) * half_p_value(taken.p_values[family], taken.n_tested))
-            claimed = bool(taken.own[family].any())
-            found.append((number, max(p, claimed_p) if claimed else p, claimed))
+            claimed = claims is not None and bool(taken.own[family].any())
+            found.append((number, max(p, claims.p_values[number]) if claims and claimed else p, claimed))
             fixed[family] = True
-    of_pool, p_values, claimed_too = zip(*found, strict=True) if found else ((), (), ())
-    return PoolFamilies(
-        labels,
-        strengths,
-        np.array(of_pool, np.int64),
-        np.array(p_values, np.float64),
-        np.array(claimed_too, bool),
-    )
+    numbers, p_values, claimed_too = (np.array([one[k] for one in found]) for k in range(3))
+    kinds = numbers.astype(np.int64), p_values.astype(np.float64), claimed_too.astype(bool)
+    return PoolFamilies(labels, strengths, *kinds)
 
 
 @dataclass(frozen=True, eq=False)

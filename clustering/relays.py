@@ -72,12 +72,10 @@ def relay_pools(traffic: Traffic, hops: Hops) -> Relays:
     n_members = np.bincount(part[:n], minlength=part.max(initial=-1) + 1)
     parts = np.flatnonzero(n_members >= FEWEST)
     going_on = np.flatnonzero(hops.conversation >= 0)
-    all_talks = np.unique(
-        np.stack([part[traffic.principals[going_on]], hops.conversation[going_on]]), axis=1
-    )[0]
+    of_part = part[traffic.principals[going_on]]
+    all_talks = np.unique(np.stack([of_part, hops.conversation[going_on]]), axis=1)[0]
     relaying = _relaying(traffic, hops)
-    pools: list[NDArray[np.int64]] = []
-    found: list[tuple[float, int, int]] = []
+    found: list[tuple[NDArray[np.int64], float, int, int]] = []
     for one in parts:
         inside = part[n:] == one
         left_out, hopped = int((inside & needed).sum()), int(inside.sum())
@@ -87,17 +85,11 @@ def relay_pools(traffic: Traffic, hops: Hops) -> Relays:
         if p <= LINK_LEVEL and len(pool) >= FEWEST:
             its = np.isin(hops.conversation, number[inside])
             its[hops.from_request[np.isin(talks, number[inside])]] = True
-            claimed[its & np.isin(traffic.principals, pool)] = len(pools)
-            pools.append(pool)
-            found.append((p, n_talks, hopped))
-    p_values, n_going_on, n_changed = zip(*found, strict=True) if found else ((), (), ())
-    return Relays(
-        pools,
-        claimed,
-        np.array(p_values, np.float64),
-        np.array(n_going_on, np.int64),
-        np.array(n_changed, np.int64),
-    )
+            claimed[its & np.isin(traffic.principals, pool)] = len(found)
+            found.append((pool, p, n_talks, hopped))
+    p_values = np.array([p for _, p, _, _ in found], np.float64)
+    counts = np.array([counted for _, _, *counted in found], np.int64).reshape(-1, 2)
+    return Relays([pool for pool, *_ in found], claimed, p_values, counts[:, 0], counts[:, 1])
 
 
 def _relaying(traffic: Traffic, hops: Hops) -> NDArray[np.bool_]:

@@ -112,14 +112,15 @@ def test_a_pool_is_met_as_often_as_share_nearby_says():
 
 
 def test_an_interest_that_is_shared_more_or_less_brings_nothing_in():
-    """Of each subject another part is the pool's, from none to two thirds: no two kinds of requests."""
+    """A third to three fifths of twelve subjects are theirs, of forty others none: one kind of requests."""
     for seed in range(3):
         random = np.random.default_rng(seed)
-        about = np.repeat(np.arange(16), 100)
-        theirs = random.random(len(about)) < np.linspace(0, 0.67, 16)[about]
+        shares = np.append(np.linspace(0.35, 0.6, 12), np.zeros(40))
+        about = np.repeat(np.arange(52), 60)
+        theirs = random.random(len(about)) < shares[about]
         who = np.where(theirs, random.integers(0, 40, len(about)), random.integers(40, N_PEOPLE, len(about)))
-        centres = random.normal(size=(16, 16))
-        vectors = unit(1.5 * centres[about] + random.normal(size=(len(about), 16)))
+        centres = random.normal(size=(52, 16))
+        vectors = unit(2.5 * centres[about] + random.normal(size=(len(about), 16)))
         traffic = traffic_of(who, groups=np.full(len(who), -1), n_groups=0)
         assert len(found(traffic, vectors).pools) == 0
 
@@ -129,6 +130,13 @@ def test_nothing_comes_in_where_nothing_was_planted(like_minded):
     for seed in range(4):
         traffic, vectors, _ = log(seed, planted=0, like_minded=like_minded)
         assert len(found(traffic, vectors).pools) == 0
+
+
+def test_who_follows_several_pools_pays_for_each():
+    traffic, vectors, _ = log(0, planted=30)
+    alone, among = found(traffic, vectors), found(traffic, vectors, (POOL, np.arange(100, 140)))
+    assert among.pools.tolist() == alone.pools.tolist() == [0]
+    assert among.p_values[0] == pytest.approx(2 * alone.p_values[0])
 
 
 def test_accounts_that_are_no_pool_find_nothing():
