@@ -7,8 +7,11 @@ the two counts, doubled for having looked twice.
 
 Families with a common text are found by it; who sent them takes part as the number of principals behind a
 shingle, and in joining the pieces of one wrapper. Families of view "shared" are found by who sends their
-prompts. When and how often they were sent, and what the payloads say, chooses no family; `covey bench
-quality` compares with families that are found on half of the principals and tested on the others.
+prompts. When they were sent, and what the payloads say, chooses no family. How often does take part: the
+clustering is weighted by requests, and view *single* is prompts of much weight, so that ``repetition`` is
+tested on rows that were chosen for it. It is a condition, not an aspect, and there its p is not to be read as
+the error rate of a test. `covey bench quality` compares with families that are found on half of the
+principals and tested on the others.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Nodes:
     prompts : (m,) int64
         Rows of distinct prompts, ascending.
     weights : (m,) float64
-        Prompts that each stands for: 1, or more for a sample of what no pool sends.
+        Prompts that each stands for: 1, or more where a sample was drawn, of what a pool sends or nobody's.
     """
 
     prompts: NDArray[np.int64]

@@ -66,7 +66,7 @@ def alone(worlds: Sequence[Counted]) -> Section:
     for what, group in by_kind.items():
         flagged = [world.families.filter("flagged") for world in group]
         reasons = [one["reasons"][0].to_list()[:2] for one in flagged if one.height]
-        n_requests = [_requests_of(what, world) for world in group]
+        n_requests = [_n_benign(world) for world in group]
         families = sum(world.families.height for world in group)
         loud, n_flagged = sum(one.height > 0 for one in flagged), sum(one.height for one in flagged)
         why = " ".join(reasons[0]) if reasons else ""
@@ -81,9 +81,9 @@ def alone(worlds: Sequence[Counted]) -> Section:
     )
 
 
-def _requests_of(what: str, world: Counted) -> int:
-    """Requests of a look-alike in a world."""
-    return int(world.pieces.filter(pl.col("kind") == f"benign:{what}")["n"].sum())
+def _n_benign(world: Counted) -> int:
+    """Requests of the look-alikes in a world."""
+    return int(world.pieces.filter(pl.col("kind").str.starts_with("benign:"))["n"].sum())
 
 
 def lookalike_sections(worlds: Sequence[Counted]) -> list[Section]:
