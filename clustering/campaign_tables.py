@@ -14,10 +14,12 @@ from embedder import Corpus
 def campaigns_table(families: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
     """One row per campaign, ranked by its first family.
 
-    Its p is the smallest of its families' times their number (Bonferroni, whatever they share); its q is that
-    of Benjamini and Hochberg over all campaigns and, each alone, all other families: a family is only in a
-    campaign because it is flagged, and the others were looked at, too. Cauchy's combination was dropped: a
-    single p of 1 outvotes all others.
+    Its p is the smallest of its families' times their number (Bonferroni, whatever they share). They are the
+    flagged ones of those that its accounts link, and what was linked and not flagged is not counted: so p is
+    below what a campaign named beforehand would have, by at most the ratio of the two numbers. Its q is that
+    of Benjamini and Hochberg over all campaigns and, each alone, all other families weighed: a family is only
+    in a campaign because it is flagged, and the others were looked at, too. Cauchy's combination was dropped:
+    a single p of 1 outvotes all others.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ def campaigns_table(families: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
         ``family_id``, ``account_id`` and ``timestamp`` of the requests in flagged families.
     """
     flagged = families.filter(pl.col("flagged")).sort("rank")
-    others = families.filter(~pl.col("flagged"))["p_value"].to_numpy()
+    others = families.filter(~pl.col("flagged"))["own_p_value"].drop_nulls().to_numpy()
     sent = sent.join(flagged.select("family_id", "campaign_id"), on="family_id")
     counts = sent.group_by("campaign_id").agg(
         n_requests=pl.len(),

@@ -7,7 +7,8 @@ The truth has a row per request: ``request_id``, ``kind`` ("organic", "benign:â€
   their names) have a figure of their own.
 - A true family's F1 is that of the found family which matches it best, all of whose requests count.
 - A found family is *right* when at least half of its requests belong to campaigns. In the ranked list,
-  further pieces of a true family that is already listed are neither right nor wrong.
+  further pieces of a true family that is already listed are neither right nor wrong; for the average
+  precision, those of a true family that is not asked for are neither, too.
 - Requests without a family, or missing from the run, are noise.
 
 What the ranked list is worth is judged in ``clustering.judgement``.
@@ -42,7 +43,8 @@ class Evaluation:
     n_true_families : families asked for, without the plain ones.
     mean_f1, n_f1_80 : mean F1 over those, and how many reach 0.8; `plain_f1` is the mean over the plain ones.
     precision_at_10, precision_at_20, precision_at_50 : share of right families at the head of the list.
-    average_precision : sum of the precision at each right family, over the number of families asked for.
+    average_precision : sum of the precision at each right family, over the number of families asked for,
+        plain ones included.
     n_flagged_wrong, n_flagged_counted : wrong flagged families, among the flagged ones that count.
     realised_fdr : their quotient; 0 when nothing is flagged.
     campaign_requests_flagged : share of the campaign requests that lie in flagged families.

@@ -7,8 +7,11 @@ the two counts, doubled for having looked twice.
 
 Families with a common text are found by it; who sent them takes part as the number of principals behind a
 shingle, and in joining the pieces of one wrapper. Families of view "shared" are found by who sends their
-prompts. When and how often they were sent, and what the payloads say, chooses no family; `covey bench
-quality` compares with families that are found on half of the principals and tested on the others.
+prompts. When they were sent, and what the payloads say, chooses no family. How often does take part: the
+clustering is weighted by requests, and view *single* is prompts of much weight, so that ``repetition`` is
+tested on rows that were chosen for it. It is a condition, not an aspect, and there its p is not to be read as
+the error rate of a test. `covey bench quality` compares with families that are found on half of the
+principals and tested on the others.
 """
 
 from __future__ import annotations
@@ -131,17 +134,45 @@ def _one_hand(
     skeletal = traffic.only(subjects.in_template)
     return {
         "exchangeability": exchangeability(skeletal, subjects.vectors, subjects.vector_of, subjects.people),
+        "one_clock": one_clock(traffic, subjects.people, seed=seed),
+        "comembership": shared,
+        **_of_the_senders(observed, traffic, seed=seed),
+    }
+
+
+def _of_the_senders(observed: Observed, traffic: Traffic, *, seed: int) -> dict[str, Signal]:
+    """The signs of one hand that need no text and no other family."""
+    return {
         "load_dispersion": load_dispersion(traffic, seed=seed),
         "rotation": rotation(traffic),
         "hour_flatness": hour_flatness(traffic, seed=seed),
-        "one_clock": one_clock(traffic, subjects.people, seed=seed),
         "synchrony": synchrony(traffic, seed=seed),
         "hand_over": hand_over(traffic),
         "step_adoption": step_adoption(traffic),
-        "comembership": shared,
         "session_hop": session_hop(traffic, observed.hops),
         "devotion": devotion(traffic),
         "release_pivot": release_pivot(traffic, observed.models),
+    }
+
+
+def signals_of_senders(observed: Observed, traffic: Traffic, *, seed: int) -> dict[str, Signal]:
+    """What can be told of sets without a common text, for an analyst to see.
+
+    No p-value of theirs counts: who sends them is what they were found by.
+
+    Parameters
+    ----------
+    observed : Observed
+    traffic : Traffic
+        Its requests, grouped by the sets.
+    seed : int
+        Of draws.
+    """
+    return {
+        "principals": principals(traffic),
+        "union_efficiency": union_efficiency(traffic),
+        "repetition": repetition(traffic),
+        **_of_the_senders(observed, traffic, seed=seed),
     }
 
 

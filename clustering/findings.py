@@ -18,7 +18,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clustering.accounts import CampaignAccounts, campaign_accounts
-from clustering.evidence import Evidence
+from clustering.campaign_pools import (
+    CampaignPools,
+    campaign_numbers,
+    campaign_pools,
+    followed_p_values,
+    followed_q_values,
+    joined_p_values,
+)
+from clustering.evidence import Evidence, signals_of_senders
 from clustering.families import GRAPH_RECALL, Families, ViewClusters, with_points, without_points
 from clustering.handover import handover_links, joined_groups
 from clustering.joining import joining_families
@@ -30,7 +38,8 @@ from clustering.relays import relay_pools
 from clustering.run_settings import RunSettings
 from clustering.scores import FLAG_LEVEL, q_values
 from clustering.sender_views import with_sender_families
-from clustering.signals import LEAST_OVERLAP, Signal
+from clustering.signals import Signal, no_evidence
+from clustering.signals.session_hop import SHARED
 from clustering.templates import family_template, templates_frame, templates_of
 from index import Vectors, knn_graph
 
@@ -39,6 +48,10 @@ _SENT = "No common text, but common senders: {share:.0%} of them are this campai
 _LEFT = (
     "What else the accounts of a flagged campaign send ({share:.0%} of its accounts are theirs): they keep "
     "to no subject here either, as if it were dealt to them. Relayed requests or a cover; not flagged by it."
+)
+_HANDED = (
+    "No common text, but conversations that change hands: among its accounts {:,} of the {:,} that go on "
+    "were begun by another; of people's {:,.0f} at most would be."
 )
 _JOINED = "Found by its senders: {share:.0%} of its accounts are this campaign's, beyond chance."
 
@@ -55,6 +68,10 @@ class Findings:
         With the families that the pools brought.
     signals : mapping of name to Signal
     p_values, q_values, scores : (f,) float64
+        Of what a campaign's accounts led to, see ``clustering.campaign_pools``.
+    own_p_values : (f,) float64
+        Of a family's own evidence, which the q-values of Benjamini and Hochberg's procedure are made of; NaN
+        for families that only the accounts led to.
     groups : (f,) int64
         Linked families, those in no group alone.
     n_pooled : (f,) int64
@@ -68,6 +85,7 @@ class Findings:
     observed: Observed
     signals: Mapping[str, Signal]
     p_values: NDArray[np.float64]
+    own_p_values: NDArray[np.float64]
     q_values: NDArray[np.float64]
     scores: NDArray[np.float64]
     groups: NDArray[np.int64]
@@ -118,13 +136,14 @@ def first_findings(
         observed,
         evidence.signals,
         p,
+        p,
         q,
         evidence.scores,
         groups,
         np.where(evidence.pooled, np.bincount(evidence.groups)[evidence.groups] - 1, 0),
         known,
         [None] * len(p),
-        campaign_accounts(observed.traffic, _campaigns(groups, flagged), people=~flagged),
+        campaign_accounts(observed.traffic, campaign_numbers(groups, flagged), people=~flagged),
     )
 
 
@@ -143,7 +162,14 @@ def follow_pools(
     settings : RunSettings
     """
     traffic = found.observed.traffic
-    pools, claimed = _pools(found)
+    pools = campaign_pools(
+        found.accounts,
+        relay_pools(traffic, found.observed.hops),
+        groups=found.groups,
+        flagged=found.flagged,
+        p_values=found.p_values,
+        q_values=found.q_values,
+    )
     if not pools.members:
         return found
     nodes = pool_nodes(traffic, pools.members, found.observed.templated, seed=settings.seed)
@@ -160,60 +186,23 @@ def follow_pools(
         nodes,
         graph,
         placed=found.flagged,
-        claimed=claimed,
+        claims=pools.claims,
         min_family=settings.min_family,
     )
     families, came_from = with_sender_families(
         found.observed.families, new, prompts, view="pool", min_family=settings.min_family
     )
-    found = _with_families(found, (families, came_from), new=new, pools=pools, said=_SENT)
+    found = _with_families(found, (families, came_from), new=new, pools=pools, seed=settings.seed)
     found = _with_leftovers(_with_joining(found, pools), pools, prompts, settings=settings)
     flagged = found.flagged
-    accounts = campaign_accounts(found.observed.traffic, _campaigns(found.groups, flagged), people=~flagged)
+    accounts = campaign_accounts(
+        found.observed.traffic, campaign_numbers(found.groups, flagged), people=~flagged
+    )
     return replace(found, accounts=accounts)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pools:
-    """Pools to follow: their principals, the p-value of what made them, and the group they belong to."""
-
-    members: list[NDArray[np.int64]]
-    p_values: NDArray[np.float64]
-    groups: NDArray[np.int64]
-
-
-def _pools(found: Findings) -> tuple[_Pools, NDArray[np.int64]]:
-    """Pools of the campaigns, then those that relay conversations; and the pool of each relayed request.
-
-    A pool that relays and shares at least half of its principals with a campaign's is the campaign's.
-    """
-    campaign_of = _campaigns(found.groups, found.flagged)
-    n = int(campaign_of.max(initial=-1)) + 1
-    members = [found.accounts.pool(campaign) for campaign in range(n)]
-    relays = relay_pools(found.observed.traffic, found.observed.hops)
-    home = [_home(pool, members, n + k) for k, pool in enumerate(relays.pools)]
-    own = [found.p_values[campaign_of == campaign] for campaign in range(n)]
-    p = [min(1.0, len(each) * float(each.min())) for each in own]  # Bonferroni over its families
-    groups = [int(found.groups[np.flatnonzero(campaign_of == campaign)[0]]) for campaign in range(n)]
-    beyond = int(found.groups.max(initial=-1)) + 1 - n
-    theirs = [groups[place] if place < n else beyond + place for place in home]
-    pools = _Pools(
-        [*members, *relays.pools],
-        np.append(np.array(p, np.float64), relays.p_values),
-        np.array([*groups, *theirs], np.int64),
-    )
-    return pools, np.append(np.array(home, np.int64), -1)[relays.claimed]
-
-
-def _home(pool: NDArray[np.int64], campaigns: Sequence[NDArray[np.int64]], own: int) -> int:
-    """The first campaign whose pool holds most of a pool, if half of it; else its own number."""
-    shared = [len(np.intersect1d(pool, members)) for members in campaigns]
-    best = int(np.argmax(shared)) if shared else 0
-    return best if shared and shared[best] >= LEAST_OVERLAP * len(pool) else own
-
-
 def _with_leftovers(
-    found: Findings, pools: _Pools, prompts: pl.DataFrame, *, settings: RunSettings
+    found: Findings, pools: CampaignPools, prompts: pl.DataFrame, *, settings: RunSettings
 ) -> Findings:
     """Findings with what else the pools send, where that is of one hand: shown, and never flagged by it."""
     new = leftover_families(
@@ -228,7 +217,7 @@ def _with_leftovers(
     moved = with_sender_families(
         found.observed.families, new, prompts, view="pool", min_family=settings.min_family
     )
-    return _with_families(found, moved, new=new, pools=pools, said=_LEFT, certain=False)
+    return _with_families(found, moved, new=new, pools=pools, seed=settings.seed, left=True)
 
 
 def _with_families(
@@ -236,41 +225,59 @@ def _with_families(
     moved: tuple[Families, NDArray[np.int64]],
     *,
     new: PoolFamilies,
-    pools: _Pools,
-    said: str,
-    certain: bool = True,
+    pools: CampaignPools,
+    seed: int,
+    left: bool = False,
 ) -> Findings:
     """Findings with the pools' new families after the others, and how they were found.
 
-    They have the p-value of what found them, or of their pool's campaign if that is larger; where it is not
-    `certain` that they are the campaign's, that one only makes the score.
+    What is only `left` of a pool has a p-value of 1: what it shows makes its score.
     """
     old = moved[1][moved[1] >= 0]
     observed = _regrouped(found.observed, *moved)
     n_new = len(new.pools)
-    rows = range(len(old), len(old) + n_new)
-    evidence = np.maximum(new.p_values, pools.p_values[new.pools])
-    p_values = np.append(found.p_values[old], evidence if certain else np.ones(n_new))
-    shares = [_share(observed, row, pools.members[pool]) for row, pool in zip(rows, new.pools, strict=True)]
-    unmeasured = np.full(n_new, np.nan)
+    evidence = followed_p_values(pools, new.pools, new.p_values)
+    p_values = np.ones(n_new) if left else evidence
+    number = np.append(np.full(len(old), -1), np.arange(n_new))
+    measured = signals_of_senders(observed, observed.traffic.regrouped(number, n_new), seed=seed)
     return replace(
         found,
         observed=observed,
         signals={
-            name: Signal(np.append(s.effect[old], unmeasured), np.append(s.p_value[old], unmeasured))
-            for name, s in found.signals.items()
+            name: _appended(signal, old, measured.get(name, no_evidence(n_new)))
+            for name, signal in found.signals.items()
         },
-        p_values=p_values,
-        q_values=q_values(p_values),
+        p_values=np.append(found.p_values[old], p_values),
+        own_p_values=np.append(found.own_p_values[old], np.full(n_new, np.nan)),
+        q_values=np.append(found.q_values[old], followed_q_values(pools, new.pools, p_values)),
         scores=np.append(found.scores[old], -np.log10(np.maximum(evidence, _SMALLEST))),
         groups=np.append(found.groups[old], pools.groups[new.pools]),
         n_pooled=np.append(found.n_pooled[old], np.zeros(n_new, np.int64)),
         known=[*(found.known[family] for family in old.tolist()), *[None] * n_new],
         followed=[
             *(found.followed[family] for family in old.tolist()),
-            *(said.format(share=share) for share in shares),
+            *_how_they_came(observed, len(old), new=new, pools=pools, left=left),
         ],
     )
+
+
+def _appended(before: Signal, kept: NDArray[np.int64], more: Signal) -> Signal:
+    return Signal(np.append(before.effect[kept], more.effect), np.append(before.p_value[kept], more.p_value))
+
+
+def _how_they_came(
+    observed: Observed, first: int, *, new: PoolFamilies, pools: CampaignPools, left: bool
+) -> list[str]:
+    """A sentence for each new family, whose rows are from `first` on."""
+    said = []
+    for place, pool in enumerate(new.pools.tolist()):
+        share = _share(observed, first + place, pools.members[pool])
+        if new.claimed[place]:
+            n_talks = int(pools.n_going_on[pool])
+            said.append(_HANDED.format(pools.n_changed[pool], n_talks, SHARED * n_talks))
+        else:
+            said.append((_LEFT if left else _SENT).format(share=share))
+    return said
 
 
 def _regrouped(before: Observed, families: Families, came_from: NDArray[np.int64]) -> Observed:
@@ -285,28 +292,24 @@ def _regrouped(before: Observed, families: Families, came_from: NDArray[np.int64
     return before.regrouped(families, [*kept, *added])
 
 
-def _with_joining(found: Findings, pools: _Pools) -> Findings:
+def _with_joining(found: Findings, pools: CampaignPools) -> Findings:
     """Findings in which whole families that a pool sends have joined its campaign."""
     joins, p = joining_families(found.observed.traffic, pools.members, placed=found.flagged)
     rows = np.flatnonzero((joins >= 0) & np.array([entry is None for entry in found.known], bool))
     if len(rows) == 0:
         return found
-    p_values, scores, groups = found.p_values.copy(), found.scores.copy(), found.groups.copy()
-    followed = list(found.followed)
-    joined = np.minimum(1.0, 2 * np.maximum(p[rows], pools.p_values[joins[rows]]))  # the second look
-    p_values[rows] = np.minimum(p_values[rows], joined)
+    p_values, q_values, scores = found.p_values.copy(), found.q_values.copy(), found.scores.copy()
+    groups, followed = found.groups.copy(), list(found.followed)
+    tied = followed_p_values(pools, joins[rows], p[rows])
+    p_values[rows] = joined_p_values(p_values[rows], tied)
+    q_values[rows] = followed_q_values(pools, joins[rows], p_values[rows])
     scores[rows] = np.maximum(scores[rows], -np.log10(np.maximum(p_values[rows], _SMALLEST)))
     groups[rows] = pools.groups[joins[rows]]
     for row in rows.tolist():
         share = _share(found.observed, row, pools.members[joins[row]])
         followed[row] = _JOINED.format(share=share)
     return replace(
-        found,
-        p_values=p_values,
-        q_values=q_values(p_values),
-        scores=scores,
-        groups=groups,
-        followed=followed,
+        found, p_values=p_values, q_values=q_values, scores=scores, groups=groups, followed=followed
     )
 
 
@@ -314,10 +317,3 @@ def _share(observed: Observed, family: int, pool: NDArray[np.int64]) -> float:
     """Share of a family's principals that are of a pool."""
     who = np.unique(observed.traffic.principals[observed.traffic.members(family)])
     return float(np.isin(who, pool).mean())
-
-
-def _campaigns(groups: NDArray[np.int64], flagged: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number of each flagged family's group, 0..c-1; -1 for the others."""
-    out = np.full(len(groups), -1, np.int64)
-    out[flagged] = np.unique(groups[flagged], return_inverse=True)[1]
-    return out

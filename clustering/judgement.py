@@ -77,7 +77,7 @@ def ranking(listed: pl.DataFrame, pieces: pl.DataFrame) -> Ranking:
         precision_at_10=mean(right[:10].tolist()) or 0.0,
         precision_at_20=mean(right[:20].tolist()) or 0.0,
         precision_at_50=mean(right[:50].tolist()) or 0.0,
-        average_precision=average_precision(right, _asked(pieces).height),
+        average_precision=_average_precision(counted, _asked(pieces)),
         n_flagged_wrong=wrong.height,
         n_flagged_counted=flagged.height,
         realised_fdr=wrong.height / max(1, flagged.height),
@@ -139,11 +139,24 @@ def best_matches(pieces: pl.DataFrame) -> dict[str, Match]:
 
 
 def average_precision(right: NDArray[np.float64], n_asked: int) -> float | None:
-    """Sum of the precision at each right place of a list, over `n_asked`; at most 1, None if 0 are asked."""
+    """Sum of the precision at each right place of a list, over `n_asked`, of which at most as many are right.
+
+    None if 0 are asked.
+    """
     if not n_asked:
         return None
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    return min(1.0, float((precision * right).sum()) / n_asked)
+    return float((precision * right).sum()) / n_asked
+
+
+def _average_precision(counted: pl.DataFrame, asked: pl.DataFrame) -> float | None:
+    """Of the families that count and, if they are right, hold a true family that is asked for.
+
+    The same true families on both sides: were those too small to be asked for right in the list and not among
+    the asked, they would hide as many that were missed.
+    """
+    kept = counted.filter(~pl.col("right") | pl.col("hit").is_in(asked["family"].to_list()))
+    return average_precision(kept["right"].to_numpy().astype(np.float64), asked.height)
 
 
 def _asked(pieces: pl.DataFrame) -> pl.DataFrame:

@@ -38,11 +38,12 @@ def leftover_families(
     """Of each pool all of whose other requests are of one hand, those requests as one family.
 
     What is left of a pool are its principals' requests without a common text, outside the placed families,
-    whose prompts nobody else sent. Null model: at least half of them are these people's own, about subjects
-    that they keep to like the log's other people. Pairs of one principal's requests are then both ordinary in
-    a quarter of the cases or more, and the intraclass correlation is at least a quarter of people's. p is as
-    in ``exchangeability``, Bonferroni over the pools; what is left is a family where it is at most
-    LINK_LEVEL, and of `min_family` requests of FEWEST principals.
+    whose prompts nobody else sent; a prompt of several pools is left of the first. Null model: at least half
+    of them are these people's own, about subjects that they keep to like the log's other people. Pairs of one
+    principal's requests are then both ordinary in a quarter of the cases or more, and the intraclass
+    correlation is at least a quarter of people's. p is as in ``exchangeability``, Bonferroni over the
+    pools; what is left is a family where it is at most LINK_LEVEL, and of `min_family` requests of FEWEST
+    principals.
 
     Parameters
     ----------
@@ -75,7 +76,13 @@ def leftover_families(
             of_pool.append(number)
             p_values.append(p)
     strengths = (labels >= 0).astype(np.float32)
-    return PoolFamilies(labels, strengths, np.array(of_pool, np.int64), np.array(p_values, np.float64))
+    return PoolFamilies(
+        labels,
+        strengths,
+        np.array(of_pool, np.int64),
+        np.array(p_values, np.float64),
+        np.zeros(len(of_pool), bool),
+    )
 
 
 def _large(traffic: Traffic, rows: NDArray[np.int64], min_family: int) -> bool:
@@ -83,11 +90,15 @@ def _large(traffic: Traffic, rows: NDArray[np.int64], min_family: int) -> bool:
 
 
 def _left(traffic: Traffic, pools: Sequence[NDArray[np.int64]], *, textual: NDArray[np.bool_]) -> Traffic:
-    """The requests grouped by the pool that they are left of; a principal of two pools is the first's."""
+    """The requests grouped by the pool that they are left of.
+
+    A principal of two pools is the first's, and so is a prompt that two send: one family holds it.
+    """
     pool_of = np.full(len(traffic.loads), -1, np.int64)
     for number in reversed(range(len(pools))):
         pool_of[pools[number]] = number
-    groups = np.where(np.append(textual, False)[traffic.groups], -1, pool_of[traffic.principals])
-    sent_by_others = np.zeros(int(traffic.prompts.max(initial=-1)) + 1, bool)
-    sent_by_others[traffic.prompts[pool_of[traffic.principals] < 0]] = True
-    return replace(traffic, groups=np.where(sent_by_others[traffic.prompts], -1, groups), n_groups=len(pools))
+    sender = pool_of[traffic.principals]
+    first = np.full(int(traffic.prompts.max(initial=-1)) + 1, len(pools))
+    np.minimum.at(first, traffic.prompts, sender)  # -1 where others send it, too
+    theirs = (sender == first[traffic.prompts]) & ~np.append(textual, False)[traffic.groups]
+    return replace(traffic, groups=np.where(theirs, sender, -1), n_groups=len(pools))

@@ -44,6 +44,19 @@ def senders(
     return Senders(keys // width, keys % width, n_requests.astype(np.int64), weights, graph)
 
 
+def share_nearby(sent: Senders, pool: NDArray[np.bool_]) -> float:
+    """Share of the pool among the principals met in a neighbourhood, were its requests anybody's.
+
+    Each principal counts once, however much it sends: of r (node, principal) drawn from all s of them, one
+    that sends m is met with probability 1 - (1 - m / s)**r. The share of all (node, principal) would be too
+    small for a pool whose accounts send little among busy ones.
+    """
+    n_sent = np.bincount(sent.principals, minlength=len(pool)) / max(1, len(sent.principals))
+    near = (1 + sent.graph.indices.shape[1]) * len(sent.principals) / max(1, len(sent.weights))
+    met = 1 - (1 - n_sent) ** near
+    return float(met[pool].sum() / max(met.sum(), np.finfo(float).tiny))
+
+
 def pool_nearby(
     sent: Senders, pool: NDArray[np.bool_], queries: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import binom, false_discovery_control
 
 from clustering.beta_binomial import campaign_posterior
-from clustering.neighbourhoods import Senders, pool_nearby, senders
+from clustering.neighbourhoods import Senders, pool_nearby, senders, share_nearby
 from clustering.signals import FEWEST, Traffic
 from index import KnnGraph
 
@@ -36,7 +36,7 @@ class Nodes:
     prompts : (m,) int64
         Rows of distinct prompts, ascending.
     weights : (m,) float64
-        Prompts that each stands for: 1, or more for a sample of what no pool sends.
+        Prompts that each stands for: 1, or more where a sample was drawn, of what a pool sends or nobody's.
     """
 
     prompts: NDArray[np.int64]
@@ -52,16 +52,36 @@ class PoolFamilies:
     labels : (n,) int64
         0..f-1, by pool, then smallest member; -1 for prompts of none.
     strengths : (n,) float32
-        Probability in [0, 1] that the prompt is the campaign's; 0 for prompts of none.
+        In [0, 1]: probability that the prompt is the campaign's; 1 where it was not asked prompt by prompt
+        (claimed ones, what is left of a pool), 0 for prompts of none.
     pools : (f,) int64
         Pool of each family.
     p_values : (f,) float64
         Of the null model of what found it: "fewer than half of the family's prompts lie among the pool beyond
-        chance" (claimed ones do), or ``leftover_families``.
+        chance", ``half_p_value``, or that of the claims if it is larger; or of ``leftover_families``.
+    claimed : (f,) bool
+        Whether it holds claimed requests.
     """
 
     labels: NDArray[np.int64]
     strengths: NDArray[np.float32]
+    pools: NDArray[np.int64]
+    p_values: NDArray[np.float64]
+    claimed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Claims:
+    """Requests that are a pool's by another sign than what lies near, as relayed conversations are.
+
+    Attributes
+    ----------
+    pools : (N,) int64
+        Pool of each request, -1 for others.
+    p_values : (k,) float64
+        Of each pool's claims.
+    """
+
     pools: NDArray[np.int64]
     p_values: NDArray[np.float64]
 
@@ -109,7 +129,7 @@ def pool_families(
     graph: KnnGraph,
     *,
     placed: NDArray[np.bool_],
-    claimed: NDArray[np.int64] | None = None,
+    claims: Claims | None = None,
     min_family: int,
 ) -> PoolFamilies:
     """Families of what each pool sends and hardly anybody else.
@@ -117,8 +137,9 @@ def pool_families(
     A request of the pool is asked how many of the *principals* among its nearest prompts' senders, its own
     left out, are of the pool: each counts once, so that nobody's own subjects add up. It is taken in when
 
-    - p of that number, binomial with the pool's share of all (prompt, principal), is significant (Benjamini
-      and Hochberg over the pool's requests, ERROR). Null: these accounts send what everybody sends.
+    - p of that number, binomial with the share that the pool would have (``share_nearby``), is significant
+      (Benjamini and Hochberg over the pool's requests, ERROR). Null: these accounts send what everybody
+      sends. Of this one p-value is made; the other conditions have none, and keep more out.
     - it belongs to the upper of two laws of such numbers with probability 1 - ERROR, or the pool has no other
       traffic (``campaign_posterior``). Null: these accounts share an interest, more or less strongly.
 
@@ -140,9 +161,8 @@ def pool_families(
         Of the nodes' whole texts, k = `min_family`: a neighbourhood as large as the smallest family.
     placed : (f,) bool
         Families whose requests keep their place: the flagged ones. They count as neighbours.
-    claimed : (N,) int64, optional
-        Pool of requests that are its own by another sign, as relayed conversations are; -1 for others. A
-        pool's claimed requests are one family, but for prompts that are mostly other requests' (a "go on").
+    claims : Claims, optional
+        A pool's claimed requests are one family, but for prompts that are mostly other requests' (a "go on").
     min_family : int
 
     Notes
@@ -157,23 +177,24 @@ def pool_families(
     sent = senders(at[traffic.prompts[rows]], traffic.principals[rows], nodes.weights, graph)
     labels, strengths = np.full(len(at), -1, np.int64), np.zeros(len(at), np.float32)
     n_sent = np.bincount(at[traffic.prompts[rows]], minlength=len(fixed))
-    of_pool: list[int] = []
-    p_values: list[float] = []
+    found: list[tuple[int, float, bool]] = []
     for number, members in enumerate(pools):
         pool = np.zeros(len(traffic.loads), bool)
         pool[members] = True
-        own = np.zeros(len(fixed), bool)
-        if claimed is not None:
-            n_own = np.bincount(at[traffic.prompts[rows[claimed[rows] == number]]], minlength=len(fixed))
-            own = (n_own > 0) & (n_own >= MAJORITY * n_sent)
+        mine = rows[:0] if claims is None else rows[claims.pools[rows] == number]
+        n_own = np.bincount(at[traffic.prompts[mine]], minlength=len(fixed))
+        own = (n_own > 0) & (n_own >= MAJORITY * n_sent)
         taken = _taken(sent, pool, (fixed, own & ~fixed))
         for family in _families(sent, pool, taken, min_family):
-            labels[nodes.prompts[family]] = len(of_pool)
+            labels[nodes.prompts[family]] = len(found)
             strengths[nodes.prompts[family]] = taken.strengths[family]
-            of_pool.append(number)
-            p_values.append(_half_p_value(taken.p_values[family], taken.n_tested))
+            p = min(1.0, len(pools) * half_p_value(taken.p_values[family], taken.n_tested))
+            claimed = claims is not None and bool(taken.own[family].any())
+            found.append((number, max(p, claims.p_values[number]) if claims and claimed else p, claimed))
             fixed[family] = True
-    return PoolFamilies(labels, strengths, np.array(of_pool, np.int64), np.array(p_values, np.float64))
+    numbers, p_values, claimed_too = (np.array([one[k] for one in found]) for k in range(3))
+    kinds = numbers.astype(np.int64), p_values.astype(np.float64), claimed_too.astype(bool)
+    return PoolFamilies(labels, strengths, *kinds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +221,7 @@ def _taken(
     at = sent.nodes[queries]
     if len(queries):
         hits, totals, others = pool_nearby(sent, pool, queries)
-        p = binom.sf(hits - 1, totals, pool[sent.principals].mean())
+        p = binom.sf(hits - 1, totals, share_nearby(sent, pool))
         posterior = campaign_posterior(hits, totals)
         chosen = (false_discovery_control(p) <= ERROR) & (posterior >= 1 - ERROR)
         np.maximum.at(p_values, at, p)
@@ -236,12 +257,13 @@ def _families(
     return [nodes[part == one] for one in dict.fromkeys(part.tolist()) if large[one]]
 
 
-def _half_p_value(p_values: NDArray[np.float64], n_tested: int) -> float:
+def half_p_value(p_values: NDArray[np.float64], n_tested: int) -> float:
     """p of "fewer than half of these are real", chosen among `n_tested`.
 
     Partial conjunction by Bonferroni (Benjamini and Heller 2008, Biometrics 64(4), eq. 2) over all tested:
-    whatever was chosen, its u-th smallest p is no smaller than the u-th smallest of all.
-    Claimed ones have p 0.
+    whatever was chosen, its u-th smallest p is no smaller than the u-th smallest of all. That u is chosen
+    with it costs nothing more: u (n - u + 1) >= n, so that Simes' inequality (1986, Biometrika 73(3)) covers
+    every u at once, where the p-values are independent or depend positively. Claimed ones have p 0.
     """
     half = -(-len(p_values) // 2)
     return float(min(1.0, (n_tested - half + 1) * np.sort(p_values)[half - 1]))

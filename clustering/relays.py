@@ -29,11 +29,15 @@ class Relays:
     claimed : (N,) int64
         Pool of each request in a conversation that changed hands inside it; -1 for others.
     p_values : per pool, float
+    n_going_on, n_changed : per pool, int64
+        Conversations that go on among the linked, and those of them that changed hands.
     """
 
     pools: list[NDArray[np.int64]]
     claimed: NDArray[np.int64]
     p_values: NDArray[np.float64]
+    n_going_on: NDArray[np.int64]
+    n_changed: NDArray[np.int64]
 
 
 def relay_pools(traffic: Traffic, hops: Hops) -> Relays:
@@ -68,25 +72,24 @@ def relay_pools(traffic: Traffic, hops: Hops) -> Relays:
     n_members = np.bincount(part[:n], minlength=part.max(initial=-1) + 1)
     parts = np.flatnonzero(n_members >= FEWEST)
     going_on = np.flatnonzero(hops.conversation >= 0)
-    all_talks = np.unique(
-        np.stack([part[traffic.principals[going_on]], hops.conversation[going_on]]), axis=1
-    )[0]
+    of_part = part[traffic.principals[going_on]]
+    all_talks = np.unique(np.stack([of_part, hops.conversation[going_on]]), axis=1)[0]
     relaying = _relaying(traffic, hops)
-    pools: list[NDArray[np.int64]] = []
-    p_values: list[float] = []
+    found: list[tuple[NDArray[np.int64], float, int, int]] = []
     for one in parts:
         inside = part[n:] == one
         left_out, hopped = int((inside & needed).sum()), int(inside.sum())
-        rest = int((all_talks == one).sum()) - left_out
-        p = float(binom.sf(hopped - left_out - 1, rest, SHARED)) * len(parts)
+        n_talks = int((all_talks == one).sum())
+        p = float(binom.sf(hopped - left_out - 1, n_talks - left_out, SHARED)) * len(parts)
         pool = np.flatnonzero((part[:n] == one) & relaying)
         if p <= LINK_LEVEL and len(pool) >= FEWEST:
             its = np.isin(hops.conversation, number[inside])
             its[hops.from_request[np.isin(talks, number[inside])]] = True
-            claimed[its & np.isin(traffic.principals, pool)] = len(pools)
-            pools.append(pool)
-            p_values.append(p)
-    return Relays(pools, claimed, np.array(p_values, np.float64))
+            claimed[its & np.isin(traffic.principals, pool)] = len(found)
+            found.append((pool, p, n_talks, hopped))
+    p_values = np.array([p for _, p, _, _ in found], np.float64)
+    counts = np.array([counted for _, _, *counted in found], np.int64).reshape(-1, 2)
+    return Relays([pool for pool, *_ in found], claimed, p_values, counts[:, 0], counts[:, 1])
 
 
 def _relaying(traffic: Traffic, hops: Hops) -> NDArray[np.bool_]:

@@ -49,6 +49,7 @@ def families_table(corpus: Corpus, found: Findings, described: pl.DataFrame) -> 
             "family_id": families.ids,
             "score": found.scores,
             "p_value": found.p_values,
+            "own_p_value": pl.Series(found.own_p_values).fill_nan(None),
             "q_value": found.q_values,
             "flagged": flagged,
             "view": [VIEW_NAMES[view] for view in families.views],

@@ -26,7 +26,8 @@ _FAMILIES: Columns = {
     "rank": pl.Int64,  # 1 = first in the analyst's queue
     "score": pl.Float64,  # evidence, 0 upwards: see clustering.scores
     "p_value": pl.Float64,
-    "q_value": pl.Float64,  # Benjamini-Hochberg over the run's families
+    "own_p_value": pl.Float64,  # of its own evidence; null where only a campaign's accounts led to it
+    "q_value": pl.Float64,  # Benjamini-Hochberg over own_p_value, or at least its campaign's: campaign_pools
     "flagged": pl.Boolean,  # q_value <= 0.05
     "view": pl.String,  # "skeleton", "whole", "single", "shared" or "pool": how the family was found
     "n_requests": pl.Int64,

@@ -46,7 +46,8 @@ def world(
             rows.append(
                 {
                     "family_id": family, "kind": truth_kind, "group": group, "family": true, "n": n,
-                    "q_value": q, "flagged": None if q is None else q <= 0.05, "n_requests": size,
+                    "own_p_value": q, "q_value": q,
+                    "flagged": None if q is None else q <= 0.05, "n_requests": size,
                     "rank": rank, "score": 10.0 / max(1, rank), "n_accounts": 10, "reasons": ["because"],
                     **listed,
                 }

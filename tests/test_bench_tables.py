@@ -62,8 +62,9 @@ def test_silence_counts_worlds_not_families():
 
 def test_a_lookalike_alone_says_why_it_is_flagged():
     loud = world("alone", [("Z", 0.01, {lookalike("cron"): 30})], what="cron")
-    table = rows(alone([loud, world("alone", [("Y", 0.2, {PEOPLE: 30})], what="class")]))
-    assert table == {"cron": (1, 1, "because"), "class": (1, 0, "")}
+    calm = world("alone", [("Y", 0.2, {lookalike("cron"): 10, PEOPLE: 5})], what="cron")
+    table = rows(alone([calm, loud, world("alone", [("Y", 0.2, {PEOPLE: 30})], what="class")]))
+    assert table == {"cron": (2, 20, 2, 1, 1, "because"), "class": (1, 0, 1, 0, 0, "")}
 
 
 def test_realised_rate_at_each_level():
@@ -118,6 +119,8 @@ def test_reweighed_is_the_combination_of_what_is_left():
     without = reweighed(families, ("devotion",)).sort("family_id")
     np.testing.assert_array_equal(without["p_value"], combined_p_values(left))
     assert without["p_value"][0] > whole.sort("family_id")["p_value"][0]
+    led_to = families.with_columns(own_p_value=pl.lit(None, pl.Float64))
+    assert reweighed(led_to)["p_value"].to_list() == [1.0, 1.0], "no evidence of their own"
 
 
 def test_ablation_tells_what_hangs_on_a_condition():
@@ -157,9 +160,10 @@ def test_a_reference_without_the_kind_does_not_know_it():
 
 
 def test_leave_out_tables_have_every_kind():
-    recipe, look = leave_out_sections([campaigns(), quiet(0.5)])
-    assert set(rows(recipe)) == {"campaign: alpha", "campaign: beta"}
-    assert rows(look)["classroom"][:2] == (2, 1)
+    (section,) = leave_out_sections([campaigns(), quiet(0.5)])
+    assert section.table["Kind"].to_list() == ["all campaigns", "classroom", "cron"]
+    assert rows(section)["all campaigns"][:2] == (2, 1)
+    assert rows(section)["classroom"][:2] == (2, 1)
 
 
 def test_shares_tell_the_first_rank_and_what_stands_before():

@@ -22,6 +22,7 @@ def families() -> pl.DataFrame:
         "rank": [3, 1, 2, 4],
         "score": [2.0, 9.0, 5.0, 0.1],
         "p_value": [0.02, 1e-10, 0.004, 0.8],
+        "own_p_value": [0.02, 1e-10, 0.004, 0.8],
         "q_value": [0.04, 1e-9, 0.01, 1.0],
         "flagged": [True, True, True, False],
         "campaign_id": ["c1", "c1", "c2", None],

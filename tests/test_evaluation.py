@@ -65,7 +65,8 @@ def test_worked_example() -> None:
     assert (figures.n_families, figures.n_true_families, figures.n_f1_80) == (5, 1, 1)
     # The list that counts: A right, E wrong, (B: second piece of alpha/one), D wrong (20 of 41), C right.
     assert figures.precision_at_10 == 0.5
-    assert figures.average_precision == pytest.approx((1 / 1 + 2 / 4) / 2)
+    # alpha/two, which C holds, is not asked for: A is right, E and D are wrong, beta/plain:words is missed.
+    assert figures.average_precision == pytest.approx(1 / 2)
     # Flagged and counted: A, E, D; wrong: E, D.
     assert (figures.n_flagged, figures.n_flagged_counted, figures.n_flagged_wrong) == (4, 3, 2)
     assert figures.realised_fdr == pytest.approx(2 / 3)
@@ -157,8 +158,26 @@ def test_pairwise_f1_against_all_pairs() -> None:
 
 def test_average_precision() -> None:
     assert average_precision(np.array([1.0, 0.0, 1.0]), 2) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(np.array([1.0, 1.0]), 1) == 1.0  # small families listed too: at most 1
     assert average_precision(np.zeros(0), 3) == 0.0
+    assert average_precision(np.ones(2), 0) is None
+
+
+def test_small_true_families_do_not_stand_in_for_missed_ones() -> None:
+    """Two asked for, one of them missed; three found that are too small to be asked for, one wrong."""
+    parts: list[Part] = [
+        ("campaign", "g", "g/small", "A", "a", 30),
+        ("campaign", "g", "g/small too", "B", "a", 20),
+        ("benign:cron", "c", None, "C", "o", 30),
+        ("campaign", "g", "g/asked", "D", "a", 50),
+        ("campaign", "g", "g/tiny", "E", "a", 39),
+        ("campaign", "g", "g/missed", None, "a", 60),
+    ]
+    assignments, truth, requests = frames(parts)
+    families = pl.DataFrame({"family_id": list("ABCDE"), "rank": range(1, 6), "q_value": [0.0] * 5})
+    figures = evaluate(assignments, families, truth, requests=requests)
+    assert figures.average_precision == pytest.approx((1 / 2) / 2), "of C and D, D is right; of two asked"
+    assert figures.precision_at_10 == 4 / 5
+    assert figures.realised_fdr == 1 / 5
 
 
 def test_evaluate_run_reads_folders(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from clustering.families import VIEW_NAMES
 from clustering.findings import first_findings, follow_pools
 from clustering.reasons import benign_explanation, family_reasons
 from clustering.registry import known_from_template
+from clustering.relays import relay_pools
 from clustering.report.verdict import COVER
 from clustering.run_settings import RunSettings
-from clustering.signals import Signal
+from clustering.signals import Signal, no_evidence
+from clustering.signals.session_hop import SHARED
 
 POOL = np.arange(40)
 N_PEOPLE, N_SUBJECTS, D = 900, 30, 16
@@ -77,7 +79,11 @@ def evidence_of(p_values=P, *, groups=(0, 0, 1, 2, 3, 4)):
     """What the families' evidence came to."""
     p = np.asarray(p_values, np.float64)
     return SimpleNamespace(
-        signals={"devotion": Signal(np.arange(6) / 10, p), "sweep_order": Signal(np.full(6, np.nan), p)},
+        signals={
+            "devotion": Signal(np.arange(6) / 10, p),
+            "sweep_order": Signal(np.full(6, np.nan), p),
+            "session_hop": no_evidence(6),
+        },
         p_values=p,
         scores=-np.log10(p),
         groups=np.array(groups),
@@ -173,7 +179,9 @@ def test_the_hidden_set_becomes_a_family_of_the_campaign(planted):
     assert found.flagged[row]
     assert found.groups[row] == found.groups[0]
     assert found.p_values[row] >= P[:2].min(), "no more certain than the campaign that led to it"
-    assert np.isnan(found.signals["devotion"].p_value[row])
+    assert np.isnan(found.own_p_values[row])
+    assert np.isnan(found.signals["sweep_order"].p_value[row]), "it has no slots"
+    assert found.signals["devotion"].effect[row] > 0, "what its senders show is there to be seen"
     (reason,) = family_reasons(found, row)
     assert "senders" in reason
     assert "100%" in reason
@@ -198,6 +206,44 @@ def test_what_else_the_pool_sends_is_shown_and_not_flagged_if_it_is_dealt_to_the
         assert found.groups[row] == found.groups[0]
         assert "no subject" in family_reasons(found, row)[0]
         assert benign_explanation(found, row).startswith(COVER)
+
+
+@pytest.mark.parametrize(("hidden", "others"), [(0, 0), (0, 60), (120, 60)])
+def test_what_a_campaign_leads_to_changes_nobody_s_q(hidden, others):
+    """Two families barely flagged, and sets that come in with p-values of all sizes."""
+    observed, vectors, _ = log(hidden=hidden, others=others)
+    vectors = vectors.copy()
+    left = (observed.traffic.groups < 0) & (observed.traffic.principals < len(POOL))
+    dealt = left & (np.cumsum(left) <= 200)  # the hidden set comes last
+    vectors[dealt] = unit(np.random.default_rng(0).normal(size=(dealt.sum(), D)))
+    observed = replace(observed, encode=lambda texts: vectors[[int(text.split()[1]) for text in texts]])
+    evidence = evidence_of([0.016, 0.016, 0.9, 0.9, 0.9, 0.9])
+    before, found = first(observed, evidence), followed(observed, vectors, evidence)
+    check_findings(found)
+    assert before.q_values[0] == pytest.approx(0.048)
+    came = np.isnan(found.own_p_values)
+    assert came.any()
+    old = by_id(before)
+    for name, row in by_id(found).items():
+        if found.followed[row] is None:
+            assert found.q_values[row] == before.q_values[old[name]]
+            assert found.own_p_values[row] == before.own_p_values[old[name]]
+        else:
+            assert found.q_values[row] >= before.q_values[0]
+    assert len(set(found.accounts.campaigns)) == 1
+
+
+@pytest.mark.parametrize(("own", "campaign"), [(0.4, 1e-3), (0.03, 1e-3), (0.03, 0.016)])
+def test_a_family_that_joins_pays_for_the_second_look_on_both_sides(own, campaign):
+    """Twice the smaller of its own p and that of the pool, Bonferroni over the two families of its group."""
+    observed, vectors, _ = log(hidden=0)
+    p = np.where(np.arange(6) < 2, campaign, np.where(np.arange(6) == JOINS, own, 0.9))
+    found = followed(observed, vectors, evidence_of(p))
+    row = by_id(found)[f"f{JOINS:02d}"]
+    assert found.followed[row] is not None
+    assert found.p_values[row] == pytest.approx(2 * min(own, 2 * campaign))
+    assert found.q_values[row] == max(found.q_values[0], found.p_values[row])
+    assert found.own_p_values[row] == own
 
 
 def test_a_family_that_the_pool_took_over_is_gone_and_what_is_known_of_the_others_is_theirs(planted):
@@ -293,6 +339,8 @@ def test_a_pool_that_relays_and_shares_half_with_a_campaign_is_the_campaign_s(sh
     rows = relayed_rows(found)
     assert rows
     assert all(found.flagged[row] and found.groups[row] == found.groups[0] for row in rows)
+    relays = relay_pools(observed.traffic, observed.hops)
+    assert max(found.p_values[row] for row in rows) >= relays.p_values[0]
 
 
 def test_a_pool_that_relays_alone_is_a_campaign_of_its_own():
@@ -304,6 +352,13 @@ def test_a_pool_that_relays_alone_is_a_campaign_of_its_own():
     assert len({int(found.groups[row]) for row in rows}) == 1
     assert found.groups[rows[0]] != found.groups[0]
     assert found.flagged[rows].all()
+    (reason,) = family_reasons(found, rows[0])
+    relays = relay_pools(observed.traffic, observed.hops)
+    changed, going_on = int(relays.n_changed[0]), int(relays.n_going_on[0])
+    assert f"{changed:,} of the {going_on:,} that go on" in reason
+    assert f"{SHARED * going_on:,.0f} at most" in reason
+    assert found.p_values[rows[0]] == found.q_values[rows[0]] == relays.p_values[0]
+    assert found.signals["session_hop"].p_value[rows[0]] < 1e-6
     calm = followed(observed, vectors, evidence_of(np.full(6, 0.7)))
     assert calm.flagged[relayed_rows(calm)].all(), "also where nothing else was flagged"
 

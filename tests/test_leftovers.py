@@ -47,9 +47,13 @@ def observed(who, vectors, *, groups=None, prompts=None, templated=()):
     )
 
 
+def leftovers(seen, pools, placed=()):
+    return leftover_families(seen, list(pools), placed=np.array(placed, bool), min_family=20, seed=0)
+
+
 def claims(seen, pools=(POOL,), placed=()):
     """Pool of each request that is in a family of what its pool leaves, -1 for others; and the p-values."""
-    found = leftover_families(seen, list(pools), placed=np.array(placed, bool), min_family=20, seed=0)
+    found = leftovers(seen, pools, placed)
     assert ((found.strengths == 1) == (found.labels >= 0)).all()
     return np.append(found.pools, -1)[found.labels[seen.traffic.prompts]], found.p_values
 
@@ -78,12 +82,35 @@ def test_people_are_no_pool():
     assert (claims(observed(who, vectors), pools)[0] < 0).all()
 
 
+def test_who_looks_at_many_pools_pays_for_each():
+    who, vectors = log(0, ordinary=0.2)
+    seen, people = observed(who, vectors), [np.arange(k, k + 5) for k in range(100, 600, 5)]
+    alone, among = leftovers(seen, [POOL]), leftovers(seen, [POOL, *people[:9]])
+    assert among.pools.tolist() == alone.pools.tolist() == [0]
+    assert among.p_values[0] == pytest.approx(10 * alone.p_values[0], rel=0.2)
+
+
 def test_each_pool_claims_its_own_and_a_principal_of_two_is_the_firsts():
     who, vectors = log(1)
     found, _ = claims(observed(who, vectors), [np.arange(25), np.arange(15, 40), np.arange(100, 140)])
     assert np.unique(found[who < 25]).tolist() == [0]
     assert np.unique(found[(who >= 25) & (who < 40)]).tolist() == [1]
     assert (found[who >= 40] == -1).all()
+
+
+@pytest.mark.parametrize("n_shared", [160, 150, 40])
+def test_a_prompt_of_two_pools_is_the_first_s_and_what_is_left_of_the_other_a_family_if_large(n_shared):
+    """Each pool sends 160 prompts; of the other's so many are the first's."""
+    who, vectors = log(1)
+    prompts = np.arange(len(who))
+    one, other = np.flatnonzero(who < 20), np.flatnonzero((who >= 20) & (who < 40))
+    prompts[other[:n_shared]] = prompts[one[:n_shared]]
+    seen = observed(who, vectors, prompts=prompts)
+    families = leftovers(seen, [np.arange(20), np.arange(20, 40)])
+    left = [n for n in (len(one), len(other) - n_shared) if n >= 20]
+    assert np.bincount(families.labels[families.labels >= 0]).tolist() == left
+    assert families.pools.tolist() == list(range(len(left)))
+    assert set(families.labels[prompts[one]]) == {0}
 
 
 def test_common_texts_flagged_families_and_what_others_send_too_stay():

@@ -33,6 +33,7 @@ def family(deviates: dict[str, float], *, looks: int = 1, **given: object) -> di
     }
     measured = {name: Signal(np.array([0.5]), np.asarray(value, float)) for name, value in p.items()}
     row["p_value"] = given.get("p_value", float(combined_p_values(measured, looks=looks)[0]))
+    row["own_p_value"] = row["p_value"]
     row["q_value"] = float(false_discovery_control([row["p_value"], *OTHERS])[0])
     row["flagged"] = row["q_value"] <= FLAG_LEVEL
     return row
@@ -136,9 +137,17 @@ def test_registry_explains() -> None:
 
 def test_what_else_a_pool_sends_is_said_to_be_its() -> None:
     assert reasons._COVER.startswith(COVER)
-    found = judged(family({}, p_value=1.0, benign_explanation=reasons._COVER))
+    found = judged(family({}, p_value=1.0, benign_explanation=reasons._COVER) | {"own_p_value": None})
     assert "the hand behind a flagged campaign sends this" in found.sentence
     assert (found.benign, found.remedy) == (reasons._COVER, "")
+
+
+def test_what_a_pool_led_to_is_not_measured_by_the_level_of_the_others() -> None:
+    row = family({}, p_value=0.08) | {"own_p_value": None, "q_value": 0.08}
+    found = verdict(row, aspect_figures(row), OTHERS)
+    assert "a campaign's accounts led to it" in found.sentence
+    assert "q 0.08" in found.sentence
+    assert (found.remedy, found.level) == ("", None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from clustering.signals import Signal, Traffic
 from clustering.templates import Template
 
 N_REQUESTS, N_FAMILIES, N_PRINCIPALS = 1_000_000, 10_000, 120_000
-MOST_SECONDS = 60.0  # twice what two cores take, for a busy machine
+MOST_CPU_SECONDS = 45.0  # half as much again as it takes; other processes' time is not in it
 
 
 def many_families(random: np.random.Generator) -> Observed:
@@ -64,9 +64,9 @@ def many_families(random: np.random.Generator) -> Observed:
 def test_ten_thousand_families_are_weighed_in_half_a_minute() -> None:
     observed = many_families(np.random.default_rng(0))
     half = Signal(np.full(N_FAMILIES, 0.5), np.full(N_FAMILIES, 0.5))
-    started = time.perf_counter()
+    started, began = time.process_time(), time.perf_counter()
     evidence = weigh(observed, half, akin=lambda i, j: False, seed=0)
-    seconds = time.perf_counter() - started
-    print(f"{N_FAMILIES:,} families over {N_REQUESTS:,} requests weighed in {seconds:.1f} s")
+    cpu, seconds = time.process_time() - started, time.perf_counter() - began
+    print(f"{N_FAMILIES:,} families over {N_REQUESTS:,} requests: {cpu:.1f} CPU seconds, {seconds:.1f} s")
     assert len(evidence.p_values) == N_FAMILIES
-    assert seconds < MOST_SECONDS
+    assert cpu < MOST_CPU_SECONDS

@@ -49,6 +49,7 @@ def pool(rows, strengths=0.97):
         np.where(labels >= 0, strengths, 0).astype(np.float32),
         np.zeros(1, np.int64),
         np.array([1e-9]),
+        np.zeros(1, bool),
     )
 
 
@@ -75,7 +76,9 @@ def test_a_family_that_keeps_enough_stays_with_a_medoid_of_its_own():
 
 
 def test_no_pool_changes_nothing():
-    nothing = PoolFamilies(np.full(12, -1), np.zeros(12, np.float32), np.zeros(0, np.int64), np.zeros(0))
+    nothing = PoolFamilies(
+        np.full(12, -1), np.zeros(12, np.float32), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool)
+    )
     out, came = with_sender_families(families(), nothing, prompts(), view="pool", min_family=30)
     assert came.tolist() == [0, 1, 2], "a small family that nobody robbed stays"
     assert out.labels.tolist() == families().labels.tolist()

@@ -205,11 +205,7 @@ def plain(families, akin):
     for i, j in combinations(range(len(pools)), 2):
         n = len(pools[i] & pools[j])
         p = min(1.0, poisson.sf(n - 1, sizes[i] * sizes[j] * meeting) * n_pairs)
-        if (
-            n >= 5
-            and p <= LINK_LEVEL
-            and (n >= min(sizes[i], sizes[j]) / 2 or dealt(families[i], families[j]))
-        ):
+        if n >= 5 and p <= LINK_LEVEL and dealt(families[i], families[j]):
             links.append([i, j])
             if not akin(i, j):
                 for one in (i, j):

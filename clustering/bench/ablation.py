@@ -37,11 +37,14 @@ def signals_of(families: pl.DataFrame) -> dict[str, Signal]:
 
 
 def reweighed(families: pl.DataFrame, without: Collection[str] = ()) -> pl.DataFrame:
-    """The families combined, flagged and ranked again as if the signals `without` had not been measured."""
+    """The families combined, flagged and ranked again as if the signals `without` had not been measured.
+
+    Those that only a campaign's accounts led to have no evidence of their own, whatever they show.
+    """
     signals = {name: signal for name, signal in signals_of(families).items() if name not in without}
     if not signals or not families.height:
         return families
-    p = combined_p_values(signals)
+    p = np.where(families["own_p_value"].is_null(), 1.0, combined_p_values(signals))
     q = q_values(p)
     again = {"p_value": p, "q_value": q, "flagged": q <= FLAG_LEVEL, "score": scores(signals)}
     return ranked(families.with_columns(**{name: pl.Series(values) for name, values in again.items()}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import polars as pl
 
@@ -57,19 +58,32 @@ def silence(worlds: Sequence[Counted]) -> Section:
 
 def alone(worlds: Sequence[Counted]) -> Section:
     """Each look-alike alone among people: what is flagged, and the reasons given."""
-    rows = []
+    by_kind: dict[str, list[Counted]] = {}
     for world in worlds:
-        if world.world.kind != "alone":
-            continue
-        flagged = world.families.filter("flagged")
-        reasons = flagged["reasons"][0].to_list()[:2] if flagged.height else []
-        rows.append((world.world.what, world.families.height, flagged.height, " ".join(reasons)))
+        if world.world.kind == "alone":
+            by_kind.setdefault(world.world.what, []).append(world)
+    rows = []
+    for what, group in by_kind.items():
+        flagged = [world.families.filter("flagged") for world in group]
+        reasons = [one["reasons"][0].to_list()[:2] for one in flagged if one.height]
+        n_requests = [_n_benign(world) for world in group]
+        families = sum(world.families.height for world in group)
+        loud, n_flagged = sum(one.height > 0 for one in flagged), sum(one.height for one in flagged)
+        why = " ".join(reasons[0]) if reasons else ""
+        rows.append((what, len(group), round(fmean(n_requests)), families, n_flagged, loud, why))
+    columns = ("Look-alike", "Worlds", "Its requests", "Families", "Flagged", "Worlds that flag", "Why")
     return Section(
         NAME,
         "Each look-alike alone",
-        "People and one look-alike; the first reasons of the first flagged family.",
-        table_of(rows, ("Look-alike", "Families", "Flagged", "Why")),
+        "People and one look-alike, whose requests are the mean of its worlds; the first reasons of the "
+        "first flagged family.",
+        table_of(rows, columns),
     )
+
+
+def _n_benign(world: Counted) -> int:
+    """Requests of the look-alikes in a world."""
+    return int(world.pieces.filter(pl.col("kind").str.starts_with("benign:"))["n"].sum())
 
 
 def lookalike_sections(worlds: Sequence[Counted]) -> list[Section]:

@@ -4,7 +4,7 @@ Every world is drawn from one seed and says nothing of another. Kinds of worlds:
 
 - campaigns: the simulator's default, four to six campaigns and all look-alikes;
 - quiet: the same without campaigns;
-- alone: people and one look-alike, no campaign;
+- alone: people and one look-alike, no campaign, at the first ``N_ALONE`` seeds;
 - share: one public campaign at a share of the log, and all look-alikes;
 - without: a campaigns world that lost columns of its log;
 - log: a log with its truth from elsewhere.
@@ -21,7 +21,8 @@ from clustering.simulation import LOOKALIKES, PRESETS, SimulationSettings
 SHARES = (0.05, 0.01, 0.005, 0.001)
 COLUMNS = (("output_tokens",), ("model",), ("org_id",), ("timestamp",))
 N_COMPARED = 2  # campaigns worlds in which other methods, lost columns and halves are tried: each costs runs
-_ALONE_SHARE = 0.05  # of the log that a look-alike alone takes: enough for several families
+N_ALONE = 3  # seeds at which each look-alike is alone
+_ALONE_SHARE = 0.05  # of the log that a look-alike alone takes: 300 of 6,000 requests, some families
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def _all_worlds(settings: BenchSettings) -> Iterator[World]:
         yield World("quiet", f"quiet-{size}-{seed}", seed, quiet)
     for look in LOOKALIKES:
         alone = replace(quiet, n_requests=size // 2, lookalikes=(look,), lookalike_share=_ALONE_SHARE)
-        yield World("alone", f"alone-{look}-{size // 2}-{first}", first, alone, what=look)
+        for seed in range(first, first + min(N_ALONE, settings.n_seeds)):
+            yield World("alone", f"alone-{look}-{size // 2}-{seed}", seed, alone, what=look)
     for preset in PRESETS:
         for share in SHARES:
             one = replace(base, campaigns=(preset,), campaign_share=share)

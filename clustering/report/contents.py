@@ -139,7 +139,7 @@ def family_details(
 
 def _judged(tables: RunTables) -> Callable[[Mapping[str, object]], _Judged]:
     """A function from a row of FAMILIES to what is said of it and of its campaign."""
-    p_values = np.sort(tables.families["p_value"].drop_nulls().to_numpy())
+    p_values = np.sort(tables.families["own_p_value"].drop_nulls().to_numpy())
     campaigns = {str(row["campaign_id"]): row for row in tables.campaigns.iter_rows(named=True)}
     ranks = dict(tables.families.select("family_id", "rank").iter_rows())
 

@@ -25,6 +25,10 @@ _WANTED = {  # conditions of the score, as what a family would have to show
     "one hand": "signs of one hand",
 }
 _LEFT = "Not flagged: the hand behind a flagged campaign sends this, too, and what for is not known."
+_LED_TO = (
+    "Not flagged: a campaign's accounts led to it, but the campaign and what it shows are not sure enough "
+    "together (q {q}, flagged up to {level})."
+)
 _LACKING = {
     "structure": "its accounts send what others send, and sweep nothing",
     "pool": "too much of it comes from four accounts or organisations, or fewer",
@@ -44,7 +48,8 @@ class Verdict:
     remedy : str
         What it would take to flag it; "" for a flagged family and one that the registry explains.
     level : float or None
-        Largest p-value at which it would be flagged, were all other families as they are.
+        Largest p-value of its own evidence at which it would be flagged, were all other families as they are;
+        None where that is not what decides: it is flagged, or its campaign's accounts led to it.
     """
 
     sentence: str
@@ -63,20 +68,23 @@ def verdict(
     family : row of FAMILIES
     aspects : AspectFigures of it
     p_values : (f,) float64
-        Of all families of the run, ascending.
+        Of the own evidence of all families of the run that have one, ascending.
     """
-    p, benign = family["p_value"], str(family["benign_explanation"] or "")
+    p, own, benign = family["p_value"], family["own_p_value"], str(family["benign_explanation"] or "")
     if family["flagged"]:
         return Verdict(_flagged(family, aspects), benign, "", None)
     if not isinstance(p, float):
         return Verdict("Not flagged: nothing of it could be measured.", benign, "", None)
-    level = level_needed(p_values, p)
+    if benign.startswith(COVER):
+        return Verdict(_LEFT, benign, "", None)
+    if not isinstance(own, float):
+        led_to = _LED_TO.format(q=format_p(family["q_value"]), level=FLAG_LEVEL)
+        return Verdict(led_to, benign, "", None)
+    level = level_needed(p_values, own)
     at = f"p {format_p(p)}; this run flags up to p {format_p(level)}"
     met = _conditions(family, aspects)
     if benign.startswith(KNOWN):
         return Verdict("Not flagged: its text is in the registry of harmless ones.", benign, "", level)
-    if benign.startswith(COVER):
-        return Verdict(_LEFT, benign, "", level)
     lacking = [name for name, value in met.items() if value * _SAME > level]
     remedy = _remedy(lacking, aspects, level, looks=_looks(p, met))
     if p <= FLAG_LEVEL:
