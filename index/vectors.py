@@ -21,9 +21,7 @@ from index.compiled import compiled
 Vectors: TypeAlias = NDArray[np.float32] | NDArray[np.float16]
 
 _BLOCK_ROWS = 16_384  # 16 MB of float32 at 256 dimensions
-_SIGN_AND_REST = np.int32(
-    -0x70000001
-)  # all but the three bits below the sign
+_SIGN_AND_REST = np.int32(-0x70000001)  # all but the three bits below the sign
 _OTHER_BIAS = np.float32(2.0**112)  # exponents count from -127 in float32, from -15 in float16
 
 
