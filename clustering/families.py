@@ -40,11 +40,12 @@ VIEW_NAMES = ("skeleton", "whole", "single", "shared", "pool")
 
 @dataclass(frozen=True)
 class FamilySettings:
-    """How families are found: smallest weight of one, and what makes the result repeatable."""
+    """How families are found: smallest weight of one, what makes the result repeatable, bits in an index."""
 
     min_family: int = 20
     seed: int = 0
     threads: int | None = None
+    index_bits: int = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +252,14 @@ def _graph(vectors: Vectors, settings: FamilySettings, keep_index: Callable[[Vec
     seed, threads = settings.seed, settings.threads
     if len(vectors) == 0:
         return knn_graph(vectors, N_NEIGHBOURS)
-    index = build_index(vectors, k=N_NEIGHBOURS, seed=seed, threads=threads, recall_target=RECALL)
+    index = build_index(
+        vectors,
+        k=N_NEIGHBOURS,
+        seed=seed,
+        threads=threads,
+        recall_target=RECALL,
+        bits=settings.index_bits,
+    )
     keep_index(index)
     return knn_graph(
         vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads, recall_target=GRAPH_RECALL

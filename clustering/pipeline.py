@@ -371,7 +371,7 @@ def _families(work: _Work, views: Views) -> Families:
         corpus.texts,
         views,
         work.embed_rows,
-        settings=FamilySettings(settings.min_family, settings.seed, settings.threads),
+        settings=FamilySettings(settings.min_family, settings.seed, settings.threads, work.plan.index_bits),
         keep_index=partial(save_index, work.folder),
     )
     return with_shared(corpus, families, min_family=settings.min_family)

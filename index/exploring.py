@@ -2,8 +2,11 @@
 
 Each round, each row meets the neighbours of its neighbours, and those that list them: the idea of Dong, Moses
 and Li (2011, "Efficient k-nearest neighbor graph construction for generic similarity measures") without its
-sampling. A round reads the graph before it and writes a new one, so neither the order of the rows nor the
-threads matter.
+sampling, and with its flags: two rows that meet over two edges which were there in the round before have met
+in that round. A round reads the graph before it and writes a new one, so neither the order of the rows nor
+the threads matter.
+
+A *marked* graph holds -2 - j for the neighbour j where the edge is new, j where it is old, -1 for none.
 """
 
 from __future__ import annotations
@@ -15,21 +18,45 @@ from numpy.typing import NDArray
 
 from index.compiled import compiled
 from index.ranking import RESOLUTION
-from index.vectors import dot
+from index.vectors import dot, widen
 
 
 @compiled()
-def listed_by(indices: NDArray[np.int32], n_kept: int) -> NDArray[np.int32]:
-    """For each row up to `n_kept` rows that list it, those first that rank it higher; -1 for none."""
+def mark_new(near: NDArray[np.int32], indices: NDArray[np.int32]) -> None:
+    """Write the graph into `near`, marked: new is an edge that the graph held there does not have."""
     n, k = indices.shape
+    marked = np.empty(k, dtype=np.int32)
+    for row in range(n):
+        for place in range(k):
+            found = indices[row, place]
+            is_old = found < 0
+            for before in near[row]:
+                is_old |= before == found or before == -2 - found
+            marked[place] = found if is_old else -2 - found
+        near[row] = marked
+
+
+@compiled()
+def _row(marked: int) -> int:
+    """The neighbour that an entry of a marked graph means."""
+    return -2 - marked if marked < -1 else marked
+
+
+@compiled()
+def listed_by(near: NDArray[np.int32], n_kept: int) -> NDArray[np.int32]:
+    """For each row up to `n_kept` rows that list it, those first that rank it higher; marked as well."""
+    n, k = near.shape
     back = np.full((n, n_kept), -1, dtype=np.int32)
     filled = np.zeros(n, dtype=np.int32)
     for column in range(k):
         for row in range(n):
-            near = indices[row, column]
-            if near >= 0 and filled[near] < n_kept:
-                back[near, filled[near]] = row
-                filled[near] += 1
+            marked = near[row, column]
+            if marked == -1:
+                continue
+            listed = _row(marked)
+            if filled[listed] < n_kept:
+                back[listed, filled[listed]] = -2 - row if marked < -1 else row
+                filled[listed] += 1
     return back
 
 
@@ -84,7 +111,7 @@ def explore(
     lengths
         Their lengths, shape (n,).
     near, back
-        The graph before this round, shape (n, k), and its `listed_by`.
+        The graph before this round, shape (n, k), marked, and its `listed_by`.
     indices, distances
         The graph, shape (n, k), in which these rows are written.
     """
@@ -93,21 +120,24 @@ def explore(
     while n_slots < 2 * (1 + k + k * (k + back.shape[1])):
         n_slots *= 2
     seen = np.empty(n_slots, dtype=np.int32)
+    query = np.empty(vectors.shape[1], dtype=np.float32)
     for row in rows:
+        widen(vectors[row], query)
         seen[:] = -1
         _is_new(seen, row)
-        for j in near[row]:
-            if j >= 0:
-                _is_new(seen, j)
-        for j in near[row]:
-            if j < 0:
+        for first in near[row]:
+            if first != -1:
+                _is_new(seen, _row(first))
+        for first in near[row]:
+            if first == -1:
                 break
-            for around in (near[j], back[j]):
-                for other in around:
-                    if other < 0:
+            for around in (near[_row(first)], back[_row(first)]):
+                for second in around:
+                    if second == -1:
                         break
-                    if _is_new(seen, other):
+                    other = _row(second)
+                    if (first < -1 or second < -1) and _is_new(seen, other):
                         scale = lengths[row] * lengths[other]
-                        cosine = dot(vectors[row], vectors[other]) / scale if scale > 0 else 0.0
+                        cosine = dot(query, vectors[other]) / scale if scale > 0 else 0.0
                         step = np.rint(min(max(1.0 - cosine, 0.0), 2.0) / RESOLUTION)
                         _keep(indices[row], distances[row], other, np.float32(step * RESOLUTION))

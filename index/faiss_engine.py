@@ -1,8 +1,9 @@
 """What is asked of FAISS: make an engine, fill it, and read what is in its lists.
 
 Flat (exact, brute force) up to `FLAT_LIMIT` vectors; above, an inverted file over about 4 sqrt(n) lists whose
-vectors are kept in half precision. The engine is always made by FAISS's factory, so that it owns its
-quantizer: one that Python also owns, or that two indexes share, is freed twice when the interpreter exits.
+vectors are kept in half precision, or in one byte a value. The engine is always made by FAISS's factory, so
+that it owns its quantizer: one that Python also owns, or that two indexes share, is freed twice when the
+interpreter exits.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from index.vectors import Vectors, gathered, row_blocks, widened
 FLAT_LIMIT = 10_000  # measured: brute force is exact and takes 2 s for the graph of so many (256 dimensions)
 _LISTS_PER_ROOT = 4
 _POINTS_PER_LIST = 32  # k-means sees at most so many vectors a list; more changed no recall
+_KINDS = {16: "SQfp16", 8: "SQ8"}  # by bits a value
 SPARE = 4  # candidates beyond those wanted: lengths are 1 within rounding, which reorders near ties
 
 
@@ -31,7 +33,7 @@ def n_lists(n: int) -> int:
 
 
 def make_engine(
-    vectors: Vectors, ids: NDArray[np.int64], *, seed: int, threads: int | None
+    vectors: Vectors, ids: NDArray[np.int64], *, bits: int, seed: int, threads: int | None
 ) -> tuple[Any, NDArray[np.int32]]:
     """An engine for inner products that holds the vectors, and the list of each; (n,) zeros when it is flat.
 
@@ -45,14 +47,15 @@ def make_engine(
         if n:
             engine.add_with_ids(widened(vectors), ids)
         return engine, np.zeros(n, dtype=np.int32)
-    engine = faiss.index_factory(dim, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    engine = faiss.index_factory(dim, f"IVF{lists},{_KINDS[bits]}", faiss.METRIC_INNER_PRODUCT)
     engine.by_residual = False  # else half precision would not give back the vectors' own bytes
     generator = np.random.default_rng(seed)
     drawn = np.sort(generator.choice(n, size=min(n, lists * _POINTS_PER_LIST), replace=False))
     with faiss_threads(threads), blas_threads(1):  # the products are small
-        centroids = train_centroids(gathered(vectors, drawn), lists, seed=seed)
+        sample = gathered(vectors, drawn)
+        centroids = train_centroids(sample, lists, seed=seed)
         engine.quantizer.add(centroids)
-        engine.train(centroids)  # nothing is left to learn: it marks the engine as trained
+        engine.train(sample)  # only what a byte means in each dimension is left to learn
     numbers = _numbers(grouped(centroids, seed=seed), vectors, threads=threads)
     _fill(engine, vectors, ids, numbers, threads=threads)
     return engine, numbers

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from index.checks import checked_vectors
 from index.coarse import grouped, nearest_lists
-from index.exploring import explore, listed_by
+from index.exploring import explore, listed_by, mark_new
 from index.faiss_engine import SPARE, centroids_of, is_flat, lists_of_engine
 from index.list_search import nearest_in_lists
 from index.ranking import rank_candidates
@@ -27,7 +27,7 @@ from index.threads import share_out
 from index.vector_index import VectorIndex, build_index
 from index.vectors import Vectors, bits, gathered, row_blocks, widened
 
-_FIRST_PROBES = 6
+_FIRST_PROBES = 8
 _LEAST_GAIN = 0.01  # of recall, for another round
 _PART_ROWS = 32_768  # at most; and at least eight parts, for the threads, unless these are below 1,024 rows
 _N_PARTS, _SMALLEST_PART = 8, 1_024
@@ -115,6 +115,7 @@ class _Search:
         self.vectors, self.k, self.threads = vectors, k, threads
         self.indices = np.full((n, k), -1, dtype=np.int32)
         self.distances = np.full((n, k), np.inf, dtype=np.float32)
+        self._near = np.full_like(self.indices, -1)  # the graph before the last round of exploring, marked
         self.lists = lists_of_engine(engine)
         self.most_probes = 1 if is_flat(engine) else int(engine.nprobe)
         self.coarse = None if is_flat(engine) else grouped(centroids_of(engine), seed=seed)
@@ -134,7 +135,7 @@ class _Search:
             probes = min(2 * probes, self.most_probes)
 
     def scan(self, probes: int) -> float:
-        """Each row meets the rows of the lists nearest to it; the recall."""
+        """Each row meets the rows of the lists nearest to it, as if it had met none before; the recall."""
         n_candidates = min(len(self.vectors), self.k + 1 + SPARE)
 
         def work(rows: NDArray[np.int32]) -> None:
@@ -150,11 +151,13 @@ class _Search:
             )
 
         share_out(work, self._parts(), threads=self.threads)
+        self._near.fill(-1)
         return self._recall()
 
     def explore(self) -> float:
         """Each row meets its neighbours' neighbours; the recall."""
-        near, back = self.indices.copy(), listed_by(self.indices, self.k)
+        mark_new(self._near, self.indices)
+        near, back = self._near, listed_by(self._near, self.k)
         vectors, lengths = bits(self.vectors), _lengths(self.vectors)
 
         def work(rows: NDArray[np.int32]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.compiled import compiled
-from index.vectors import Vectors, bits, dot
+from index.vectors import Vectors, bits, dot, widen
 
 RESOLUTION = 1e-6  # distances are multiples of it: ten times the rounding error of a float32 dot product
 _STEPS = 1_000_000  # 1 / RESOLUTION
@@ -35,15 +35,19 @@ def _rank_rows(
 ) -> None:
     """Insertion sort of each row's candidates by (rounded distance, id) into the first k places."""
     k = out_ids.shape[1]
+    query = np.empty(vectors.shape[1], dtype=np.float32)
+    near = np.empty_like(query)
     for row in range(positions.shape[0]):
-        norm = np.sqrt(dot(queries[row], queries[row]))
+        widen(queries[row], query)
+        norm = np.sqrt(dot(query, query))
         n_kept = 0
         for column in range(positions.shape[1]):
             at = positions[row, column]
             if at < 0 or ids[row, column] == excluded[row]:
                 continue
-            scale = norm * np.sqrt(dot(vectors[at], vectors[at]))
-            cosine = dot(queries[row], vectors[at]) / scale if scale > 0 else 0.0
+            widen(vectors[at], near)
+            scale = norm * np.sqrt(dot(near, near))
+            cosine = dot(query, near) / scale if scale > 0 else 0.0
             step = np.int32(np.rint(min(max(1.0 - cosine, 0.0), 2.0) * _STEPS))
             found = ids[row, column]
             place = n_kept

@@ -35,28 +35,28 @@ class CondensedTree:
     Attributes
     ----------
     point_clusters
-        int64 (n,), the last cluster that each point belongs to.
+        int32 (n,), the last cluster that each point belongs to.
     point_lambdas
         float64 (n,), lambda at which the point leaves it.
     cluster_parents
-        int64 (m,), -1 for the root.
+        int32 (m,), -1 for the root.
     cluster_births
         float64 (m,), lambda at which the cluster leaves its parent, 0 for the root.
     cluster_weights
         int64 (m,), sum of the weights of the cluster's points at its birth.
     """
 
-    point_clusters: NDArray[np.int64]
+    point_clusters: NDArray[np.int32]
     point_lambdas: NDArray[np.float64]
-    cluster_parents: NDArray[np.int64]
+    cluster_parents: NDArray[np.int32]
     cluster_births: NDArray[np.float64]
     cluster_weights: NDArray[np.int64]
 
 
 @compiled
 def merge(
-    sources: NDArray[np.int64], targets: NDArray[np.int64], weights: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    sources: NDArray[np.int32], targets: NDArray[np.int32], weights: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Single linkage: join along ascending edges.
 
     Parameters
@@ -72,9 +72,9 @@ def merge(
     are points; node n + e is made by edge e.
     """
     n = weights.shape[0]
-    parents = np.arange(n)
-    node_of = np.arange(n)
-    joined = np.empty((n - 1, 2), dtype=np.int64)
+    parents = np.arange(n).astype(np.int32)
+    node_of = parents.copy()
+    joined = np.empty((n - 1, 2), dtype=np.int32)
     node_weights = np.empty(2 * n - 1, dtype=np.int64)
     node_weights[:n] = weights
     for e in range(n - 1):
@@ -90,10 +90,10 @@ def merge(
 @compiled
 def _parts(
     node: int,
-    joined: NDArray[np.int64],
-    heights: NDArray[np.float64],
-    fate: NDArray[np.float64],
-    parts: NDArray[np.int64],
+    joined: NDArray[np.int32],
+    heights: NDArray[np.float32],
+    fate: NDArray[np.float32],
+    parts: NDArray[np.int32],
 ) -> int:
     """Write what `node` breaks into when all its edges of one length are cut; return the number of parts."""
     n = joined.shape[0] + 1
@@ -116,9 +116,9 @@ def _parts(
 
 @compiled
 def _large_first(
-    parts: NDArray[np.int64],
+    parts: NDArray[np.int32],
     node_weights: NDArray[np.int64],
-    heights: NDArray[np.float64],
+    heights: NDArray[np.float32],
     height: float,
     min_cluster_size: int,
 ) -> int:
@@ -134,18 +134,19 @@ def _large_first(
 
 @compiled
 def _condense(
-    joined: NDArray[np.int64],
-    heights: NDArray[np.float64],
+    joined: NDArray[np.int32],
+    heights: NDArray[np.float32],
     node_weights: NDArray[np.int64],
     min_cluster_size: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]:
     n = joined.shape[0] + 1
-    cluster = np.zeros(2 * n - 1, dtype=np.int64)
-    fate = np.zeros(2 * n - 1, dtype=np.float64)  # _IN_CLUSTER, _SAME_CUT, or the lambda at which it fell out
-    parts = np.empty(2 * n, dtype=np.int64)
-    cluster_parents = np.full(2 * n, -1, dtype=np.int64)  # every leaf has a point: at most 2 n - 1 clusters
-    births = np.zeros(2 * n, dtype=np.float64)
-    cluster_weights = np.zeros(2 * n, dtype=np.int64)
+    cluster = np.zeros(2 * n - 1, dtype=np.int32)
+    fate = np.zeros(2 * n - 1, dtype=np.float32)  # _IN_CLUSTER, _SAME_CUT, or the height at which it fell out
+    parts = np.empty(2 * n, dtype=np.int32)
+    most = 2 * min(n, node_weights[2 * n - 2] // min_cluster_size) + 1  # leaves are heavy, and hold a point
+    cluster_parents = np.full(most, -1, dtype=np.int32)
+    births = np.zeros(most, dtype=np.float64)
+    cluster_weights = np.zeros(most, dtype=np.int64)
     cluster_weights[0] = node_weights[2 * n - 2]
     n_clusters = 1
     for node in range(2 * n - 2, n - 1, -1):  # a node is made after its parts, so it comes before them here
@@ -158,24 +159,24 @@ def _condense(
             n_large = _large_first(parts[:n_parts], node_weights, heights, heights[node], min_cluster_size)
             for x in parts[n_large:n_parts]:
                 cluster[x] = cluster[node]
-                fate[x] = 1.0 / heights[node]
+                fate[x] = heights[node]
             for x in parts[:n_large]:
                 cluster[x] = cluster[node]
                 if n_large > 1:
                     cluster[x] = n_clusters
                     cluster_parents[n_clusters] = cluster[node]
-                    births[n_clusters] = 1.0 / heights[node]
+                    births[n_clusters] = 1.0 / np.float64(heights[node])
                     cluster_weights[n_clusters] = node_weights[x]
                     n_clusters += 1
-    for i in range(n):
-        if fate[i] == _IN_CLUSTER:  # a heavy point that goes on alone, until its duplicates part
-            fate[i] = 1.0 / heights[i]
+    lambdas = np.empty(n, dtype=np.float64)
+    for i in range(n):  # a heavy point goes on alone, until its duplicates part
+        lambdas[i] = 1.0 / np.float64(heights[i] if fate[i] == _IN_CLUSTER else fate[i])
     made = slice(0, n_clusters)
-    return cluster[:n], fate[:n], cluster_parents[made], births[made], cluster_weights[made]
+    return cluster[:n], lambdas, cluster_parents[made], births[made], cluster_weights[made]
 
 
 def condense(
-    tree: SpanningTree, core: NDArray[np.float64], weights: NDArray[np.int64], *, min_cluster_size: int
+    tree: SpanningTree, core: NDArray[np.float32], weights: NDArray[np.int64], *, min_cluster_size: int
 ) -> CondensedTree:
     """Condensed tree of a spanning tree.
 
@@ -192,10 +193,10 @@ def condense(
 
     Returns
     -------
-    The condensed tree, in O(n) time and about 150 n bytes. Which clusters there are, and their lambdas,
+    The condensed tree, in O(n) time and about 70 n bytes. Which clusters there are, and their lambdas,
     depend neither on the order of the points nor on which of several minimum spanning trees is given.
     """
     joined, node_weights = merge(tree.sources, tree.targets, weights)
     heights = np.concatenate([core, tree.distances])  # the duplicates of a point join at its core distance
     clusters, lambdas, parents, births, totals = _condense(joined, heights, node_weights, min_cluster_size)
-    return CondensedTree(clusters.copy(), lambdas.copy(), parents.copy(), births.copy(), totals.copy())
+    return CondensedTree(clusters.copy(), lambdas, parents.copy(), births.copy(), totals.copy())

@@ -57,10 +57,10 @@ class FlatClusters:
 
 @compiled
 def _lives(
-    point_clusters: NDArray[np.int64],
+    point_clusters: NDArray[np.int32],
     point_lambdas: NDArray[np.float64],
     weights: NDArray[np.int64],
-    parents: NDArray[np.int64],
+    parents: NDArray[np.int32],
     births: NDArray[np.float64],
     cluster_weights: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
@@ -81,7 +81,7 @@ def _lives(
 
 
 @compiled
-def _heaviest_antichain(parents: NDArray[np.int64], stability: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _heaviest_antichain(parents: NDArray[np.int32], stability: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Clusters at least as stable as all that lies below them (Campello et al. 2013, equation 6)."""
     chosen = np.ones(parents.size, dtype=np.bool_)
     below = np.zeros(parents.size)
@@ -93,9 +93,9 @@ def _heaviest_antichain(parents: NDArray[np.int64], stability: NDArray[np.float6
 
 
 @compiled
-def _uppermost(parents: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _uppermost(parents: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
     """The uppermost chosen cluster at or above each cluster, -1 for none."""
-    owner = np.full(parents.size, -1, dtype=np.int64)
+    owner = np.full(parents.size, -1, dtype=np.int32)
     for c in range(parents.size):
         if c > 0 and owner[parents[c]] >= 0:
             owner[c] = owner[parents[c]]
@@ -105,7 +105,7 @@ def _uppermost(parents: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray
 
 
 @compiled
-def _number(owners: NDArray[np.int64], n_nodes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _number(owners: NDArray[np.int32], n_nodes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Replace tree clusters by 0, 1, ... in the order of their first points."""
     labels = np.full(owners.size, -1, dtype=np.int64)
     label_of = np.full(n_nodes, -1, dtype=np.int64)

@@ -22,6 +22,7 @@ from clustering.density.compiled import compiled
 RESOLUTION = 1e-6
 """Smallest distance told apart from 0: float32 cosine distances carry an error of about 1e-7."""
 
+_MOST_POINTS = 2**30  # a tree of n points has 2 n - 1 nodes, numbered in int32
 _PROBLEMS = {
     1: "a neighbour outside -1..n-1",
     2: "the point itself as a neighbour; remove it",
@@ -59,18 +60,18 @@ def _core_distances(
     min_samples: int,
     floor: float,
     farthest: float,
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     n, k = indices.shape
-    core = np.empty(n, dtype=np.float64)
+    core = np.empty(n, dtype=np.float32)
     for i in range(n):
         carried = weights[i] - 1
-        reached = 0.0 if carried > 0 else np.inf
+        reached = np.float32(0.0 if carried > 0 else np.inf)
         for s in range(k):
             if carried >= min_samples:
                 break
             j = indices[i, s]
             if j >= 0 and distances[i, s] <= farthest:
-                reached = np.float64(distances[i, s])
+                reached = distances[i, s]
                 carried += weights[j]
         core[i] = reached
     lonely = np.isinf(core)
@@ -80,9 +81,11 @@ def _core_distances(
             for s in range(k):
                 j = indices[i, s]
                 if j >= 0 and lonely[j] and distances[i, s] <= farthest:
-                    core[j] = max(core[j], np.float64(distances[i, s]))
+                    core[j] = max(core[j], distances[i, s])
         core[core < 0.0] = np.inf
-    return np.maximum(core, floor)
+    for i in range(n):
+        core[i] = max(core[i], np.float32(floor))
+    return core
 
 
 def check_graph(indices: NDArray[Any], distances: NDArray[np.float32], weights: NDArray[np.int64]) -> None:
@@ -107,6 +110,10 @@ def check_graph(indices: NDArray[Any], distances: NDArray[np.float32], weights: 
             "indices and distances must be two arrays of one shape (n, k), "
             f"not {indices.shape} and {distances.shape}"
         )
+    if len(indices) > _MOST_POINTS:
+        raise ValueError(
+            f"indices: {len(indices):,} points; the trees number up to {_MOST_POINTS:,}, so give fewer"
+        )
     if weights.shape != (indices.shape[0],):
         raise ValueError(f"weights must have one value per point, ({indices.shape[0]},), not {weights.shape}")
     if weights.size and weights.min() < 1:
@@ -126,7 +133,7 @@ def core_distances(
     min_samples: int,
     floor: float,
     farthest: float = np.inf,
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """Distance within which a point has `min_samples` other points, duplicates counted.
 
     Campello, Moulavi and Sander (2013), definition 1, with the point itself left out as in the dense path of
@@ -148,8 +155,8 @@ def core_distances(
 
     Returns
     -------
-    Core distances, (n,), at least `floor`. Where the k neighbours do not carry enough weight it is the last
-    neighbour's distance; where a row is empty, that of the farthest point that lists it; infinite only for a
-    point of weight 1 without any neighbour.
+    Core distances, float32 (n,), at least `floor`. Where the k neighbours do not carry enough weight it is
+    the last neighbour's distance; where a row is empty, that of the farthest point that lists it; infinite
+    only for a point of weight 1 without any neighbour.
     """
     return _core_distances(indices, distances, weights, min_samples, max(floor, RESOLUTION), farthest)

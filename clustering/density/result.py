@@ -33,7 +33,7 @@ class Clustering:
     point_weights
         int64 (n,), number of identical points that each point stands for.
     core_distances
-        float64 (n,), finite, at least the floor.
+        float32 (n,), finite, at least the floor.
     spanning_tree
         Edges under mutual reachability, bridges between components included.
     tree
@@ -45,7 +45,7 @@ class Clustering:
     labels: NDArray[np.int64]
     strengths: NDArray[np.float32]
     point_weights: NDArray[np.int64]
-    core_distances: NDArray[np.float64]
+    core_distances: NDArray[np.float32]
     spanning_tree: SpanningTree
     tree: CondensedTree
     clusters: FlatClusters

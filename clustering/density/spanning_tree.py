@@ -29,24 +29,24 @@ class SpanningTree:
     Attributes
     ----------
     sources, targets
-        int64 (n - 1,), the smaller and the larger index of each edge.
+        int32 (n - 1,), the smaller and the larger index of each edge.
     distances
-        float64 (n - 1,), mutual reachability, ascending; bridges come last.
+        float32 (n - 1,), mutual reachability, ascending; bridges come last.
     bridge_distance
         Distance of a bridge: 2, the largest cosine distance, or twice the longest edge where that reaches 2.
     n_components
         Components of the graph; there are ``n_components - 1`` bridges.
     """
 
-    sources: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    distances: NDArray[np.float64]
+    sources: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    distances: NDArray[np.float32]
     bridge_distance: float
     n_components: int
 
 
 @compiled
-def find(parents: NDArray[np.int64], x: int) -> int:
+def find(parents: NDArray[np.int32], x: int) -> int:
     """Representative of x's set; halves the path on the way."""
     while parents[x] != x:
         parents[x] = parents[parents[x]]
@@ -67,12 +67,12 @@ def _precedes(d: float, lo: int, hi: int, best_d: float, best_lo: int, best_hi: 
 def _shortest_ways_out(
     indices: NDArray[Any],
     distances: NDArray[np.float32],
-    core: NDArray[np.float64],
+    core: NDArray[np.float32],
     farthest: float,
-    component: NDArray[np.int64],
-    open_points: NDArray[np.int64],
-    best_d: NDArray[np.float64],
-    best: NDArray[np.int64],
+    component: NDArray[np.int32],
+    open_points: NDArray[np.int32],
+    best_d: NDArray[np.float32],
+    best: NDArray[np.int32],
 ) -> int:
     """Find the first edge out of each component; return how many points have a neighbour outside theirs."""
     best_d[:] = np.inf
@@ -84,7 +84,7 @@ def _shortest_ways_out(
             if j < 0 or component[j] == component[i] or distances[i, s] > farthest:
                 continue
             is_open = True
-            d = max(max(np.float64(distances[i, s]), core[i]), core[j])
+            d = max(max(distances[i, s], core[i]), core[j])
             lo, hi = min(i, j), max(i, j)
             for c in (component[i], component[j]):
                 if _precedes(d, lo, hi, best_d[c], best[c, 0], best[c, 1]):
@@ -99,29 +99,32 @@ def _shortest_ways_out(
 
 @compiled
 def _boruvka(
-    indices: NDArray[Any], distances: NDArray[np.float32], core: NDArray[np.float64], farthest: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    indices: NDArray[Any],
+    distances: NDArray[np.float32],
+    core: NDArray[np.float32],
+    farthest: float,
+    edges: NDArray[np.int32],
+    lengths: NDArray[np.float32],
+) -> NDArray[np.int32]:
+    """Write the edges, (n - 1, 2), and their lengths, as many as there are; return each point's component."""
     n = indices.shape[0]
-    component = np.arange(n)
-    parents = np.arange(n)
-    open_points = np.arange(n)
-    best_d = np.empty(n, dtype=np.float64)
-    best = np.zeros((n, 2), dtype=np.int64)
-    edges = np.empty((max(n - 1, 0), 2), dtype=np.int64)
-    lengths = np.empty(max(n - 1, 0), dtype=np.float64)
+    component = np.arange(n).astype(np.int32)
+    parents = component.copy()
+    open_points = component.copy()
+    best_d = np.empty(n, dtype=np.float32)
+    best = np.zeros((n, 2), dtype=np.int32)
     n_edges = 0
     while True:
         n_open = _shortest_ways_out(indices, distances, core, farthest, component, open_points, best_d, best)
         if n_open == 0:
-            return edges[:n_edges], lengths[:n_edges], component
+            return component
         open_points = open_points[:n_open]
         for c in range(n):
             if best_d[c] < np.inf:
                 a, b = find(parents, best[c, 0]), find(parents, best[c, 1])
                 if a != b:  # both components may have chosen this edge
                     parents[max(a, b)] = min(a, b)
-                    edges[n_edges, 0] = best[c, 0]
-                    edges[n_edges, 1] = best[c, 1]
+                    edges[n_edges] = best[c]
                     lengths[n_edges] = best_d[c]
                     n_edges += 1
         for i in range(n):
@@ -131,7 +134,7 @@ def _boruvka(
 def minimum_spanning_tree(
     indices: NDArray[Any],
     distances: NDArray[np.float32],
-    core: NDArray[np.float64],
+    core: NDArray[np.float32],
     *,
     farthest: float = np.inf,
 ) -> SpanningTree:
@@ -148,20 +151,21 @@ def minimum_spanning_tree(
 
     Returns
     -------
-    The tree. It takes O(n k log n) time and 56 n bytes beside the graph, and depends on nothing but the
+    The tree. It takes O(n k log n) time and 48 n bytes beside the graph, and depends on nothing but the
     graph.
     """
-    edges, lengths, component = _boruvka(indices, distances, core, farthest)
-    longest = float(lengths.max()) if lengths.size else 0.0
+    n_joins = max(len(indices) - 1, 0)
+    edges, lengths = np.zeros((n_joins, 2), dtype=np.int32), np.empty(n_joins, dtype=np.float32)
+    first_members = np.unique(_boruvka(indices, distances, core, farthest, edges, lengths))
+    n_edges = n_joins - max(first_members.size - 1, 0)
+    longest = float(lengths[:n_edges].max(initial=0))
     bridge = LARGEST_COSINE_DISTANCE if longest < LARGEST_COSINE_DISTANCE else 2.0 * longest
-    first_members = np.unique(component)  # unions keep the smallest index as representative
-    bridges = np.column_stack([np.zeros(max(first_members.size - 1, 0), dtype=np.int64), first_members[1:]])
-    edges = np.concatenate([edges, bridges])
-    lengths = np.concatenate([lengths, np.full(bridges.shape[0], bridge)])
+    edges[n_edges:, 1] = first_members[1:]  # unions keep the smallest index as representative
+    lengths[n_edges:] = bridge
     order = np.lexsort((edges[:, 1], edges[:, 0], lengths))
     return SpanningTree(
-        sources=np.ascontiguousarray(edges[order, 0]),
-        targets=np.ascontiguousarray(edges[order, 1]),
+        sources=edges[order, 0],
+        targets=edges[order, 1],
         distances=lengths[order],
         bridge_distance=bridge,
         n_components=int(first_members.size),

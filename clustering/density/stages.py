@@ -104,4 +104,7 @@ def _cluster(
 def _empty_tree() -> CondensedTree:
     """A root of no points."""
     nothing = np.zeros(0, dtype=np.int64)
-    return CondensedTree(nothing, np.zeros(0), np.array([-1]), np.zeros(1), np.zeros(1, dtype=np.int64))
+    root = np.array([-1], dtype=np.int32)
+    return CondensedTree(
+        nothing.astype(np.int32), np.zeros(0), root, np.zeros(1), np.zeros(1, dtype=np.int64)
+    )
