@@ -3,7 +3,7 @@
 Contract: ids are the caller's (int64, unique, >= 0). A search answers each query as if it were alone, and its
 distances are exact for what was found, where the vectors are held as they are: an inverted file holds half
 precision, as this package's encoders return it (others' distances are off by up to 1e-4 there), or one byte a
-value (off by up to 0.01; measured on texts, 0.001 is typical). On disk an index is two files:
+value (off by up to 0.01). On disk an index is two files:
 ``index.faiss``, and ``index.json`` with its kind, size, recall and the checksum of the other, written last.
 Nothing is unpickled.
 """

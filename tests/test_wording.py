@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -109,8 +110,7 @@ def test_an_own_pattern_wins_where_it_fits_better(tmp_path):
     own.write_text(
         '[[pattern]]\nname = "subject drill"\nsummary = "Solves the same subjects again."\nhostile = true\n'
         'elicitations = ["drill"]\nsignals = { devotion = "present" }\nweights = { elicitations = 9 }\n'
-        f'[[elicitation]]\nname = "drill"\nexamples = ["{WRAPPER}", "solve the integral number", '
-        '"solve the contract number", "solve the poem number"]\n'
+        f'[[elicitation]]\nname = "drill"\nexamples = {json.dumps([f"{WRAPPER} {k}" for k in SUBJECTS])}\n'
     )
     library = read_library(own)
     bundled, mine = (columns_of(log(), flagged=True, library=each) for each in (LIBRARY, library))
