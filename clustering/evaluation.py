@@ -28,8 +28,8 @@ import polars as pl
 from clustering.durable import read_parquet
 from clustering.judgement import CAMPAIGN, Match, best_matches, mean, pieces_of, ranking
 from clustering.results import load_run
+from clustering.scores import FLAG_LEVEL
 
-FLAGGED_UP_TO = 0.05
 _TRUTH = ("request_id", "kind", "group", "family")
 
 
@@ -155,14 +155,12 @@ def _families(families: pl.DataFrame) -> pl.DataFrame:
     _require(families, "families", ("family_id", "rank"))
     _unique(families, "families", "family_id")
     _unique(families, "families", "rank")
-    by_q = pl.col("q_value") <= FLAGGED_UP_TO
+    by_q = pl.col("q_value") <= FLAG_LEVEL
     if "flagged" not in families.columns:
         _require(families, "families", ("q_value",))
         families = families.with_columns(flagged=by_q)
     elif "q_value" in families.columns and (n := families.filter(pl.col("flagged") != by_q).height):
-        raise ValueError(
-            f"families: flagged differs from q_value <= {FLAGGED_UP_TO} in {n} rows; mend either"
-        )
+        raise ValueError(f"families: flagged differs from q_value <= {FLAG_LEVEL} in {n} rows; mend either")
     return families.with_columns(pl.col("family_id").cast(pl.String), pl.col("flagged").fill_null(False))
 
 

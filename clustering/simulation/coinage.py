@@ -73,7 +73,7 @@ def coin(coinage: Coinage, shift: NDArray[np.int64], *, rng: np.random.Generator
 
 
 def spelled(coinage: Coinage, rank: NDArray[np.int64]) -> NDArray[np.object_]:
-    """The words of ranks in [0, ``n_words``); neighbours in rank share no part."""
+    """The words of ranks in [0, ``n_words``); neighbours in rank seldom share a part."""
     n_first, n_middle, n_last = len(coinage.first), len(coinage.middle), len(coinage.last)
     first, rest = rank % n_first, rank // n_first
     last, rest = (rest + 7 * first) % n_last, rest // n_last
