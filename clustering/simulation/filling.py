@@ -53,7 +53,7 @@ def fill_phrase(
 def fill_alternative(
     grammar: Grammar, alternative: Alternative, shift: NDArray[np.int64], *, rng: np.random.Generator
 ) -> Texts:
-    """Fill one alternative for every row of `shift` ((n,) int64), a plain slot with another value than the place before it.
+    """Fill one alternative for every row of `shift` ((n,) int64); a plain slot never as the place before it.
 
     All places of a slot, in whatever phrase they stand, are drawn together: slots first that contain others,
     then the texts are put together from the innermost outwards.
