@@ -194,11 +194,8 @@ def follow_pools(
     )
     found = _with_families(found, (families, came_from), new=new, pools=pools, seed=settings.seed)
     found = _with_leftovers(_with_joining(found, pools), pools, prompts, settings=settings)
-    flagged = found.flagged
-    accounts = campaign_accounts(
-        found.observed.traffic, campaign_numbers(found.groups, flagged), people=~flagged
-    )
-    return replace(found, accounts=accounts)
+    regrouped, numbers = found.observed.traffic, campaign_numbers(found.groups, found.flagged)
+    return replace(found, accounts=campaign_accounts(regrouped, numbers, people=~found.flagged))
 
 
 def _with_leftovers(

@@ -7,7 +7,7 @@ import pytest
 from test_knn_graph import all_distances, unit_rows
 
 from index.coarse import grouped, nearest_lists, train_centroids
-from index.exploring import explore, listed_by
+from index.exploring import explore, listed_by, mark_new
 from index.list_search import lists_of, nearest_in_lists
 from index.vectors import bits, gathered
 
@@ -37,11 +37,14 @@ def test_a_round_finds_the_nearest_of_the_neighbours_neighbours(half: bool) -> N
     order = np.argsort(np.take_along_axis(true, near, axis=1), axis=1, kind="stable")
     near = np.take_along_axis(near, order, axis=1).astype(np.int32)
     indices, distances = near.copy(), np.take_along_axis(true, near, axis=1).astype(np.float32)
-    back = listed_by(near, 100)
+    marked = np.full_like(near, -1)
+    mark_new(marked, near)
+    back = listed_by(marked, 100)
     lengths = np.linalg.norm(full, axis=1)
-    explore(np.arange(n, dtype=np.int32), bits(vectors), lengths, near, back, indices, distances)
+    explore(np.arange(n, dtype=np.int32), bits(vectors), lengths, marked, back, indices, distances)
     for i in range(n):
-        assert set(back[i][back[i] >= 0]) == set(np.flatnonzero((near == i).any(axis=1)))
+        listed = back[i][back[i] != -1]
+        assert set(np.where(listed < -1, -2 - listed, listed)) == set(np.flatnonzero((near == i).any(axis=1)))
         met = {int(o) for j in near[i] for o in [j, *near[j], *np.flatnonzero((near == j).any(axis=1))]}
         expected = np.sort(true[i, sorted(met - {i})])[:k]
         np.testing.assert_allclose(distances[i], expected, atol=2e-6)
