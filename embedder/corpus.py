@@ -14,6 +14,7 @@ Contract
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import tempfile
@@ -100,7 +101,7 @@ class Corpus:
         folder.mkdir(parents=True, exist_ok=True)
         if self._home is not None and (self._home / _SAID).exists():
             for path in sorted(self._home.iterdir()):
-                shutil.move(path, folder / path.name)
+                _move(path, folder / path.name)
             return
         for name in TABLES:
             write_frame(folder / f"{name}.arrow", getattr(self, name))
@@ -212,6 +213,15 @@ def load_corpus(folder: Path) -> Corpus:
         files=tuple(FileRecord(**file) for file in said.pop("files")),
         **said,
     )
+
+
+def _move(path: Path, place: Path) -> None:
+    try:
+        path.replace(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(path, place)
 
 
 def _describe(folder: Path, files: Sequence[FileRecord], counts: Mapping[str, int]) -> None:
