@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.compiled import compiled
-from index.ranking import RESOLUTION
+from index.ranking import keep_nearest, rounded_distance
 from index.vectors import dot, widen
 
 
@@ -73,24 +73,6 @@ def _is_new(seen: NDArray[np.int32], number: int) -> bool:
 
 
 @compiled()
-def _keep(
-    indices: NDArray[np.int32], distances: NDArray[np.float32], found: int, distance: np.float32
-) -> None:
-    """Insert a neighbour into a row's, ascending by (distance, row), if it is among the nearest."""
-    place = indices.shape[0]
-    while place > 0 and (
-        distances[place - 1] > distance or (distances[place - 1] == distance and indices[place - 1] > found)
-    ):
-        if place < indices.shape[0]:
-            indices[place] = indices[place - 1]
-            distances[place] = distances[place - 1]
-        place -= 1
-    if place < indices.shape[0]:
-        indices[place] = found
-        distances[place] = distance
-
-
-@compiled()
 def explore(
     rows: NDArray[np.int32],
     vectors: NDArray[Any],
@@ -137,7 +119,5 @@ def explore(
                         break
                     other = _row(second)
                     if (first < -1 or second < -1) and _is_new(seen, other):
-                        scale = lengths[row] * lengths[other]
-                        cosine = dot(query, vectors[other]) / scale if scale > 0 else 0.0
-                        step = np.rint(min(max(1.0 - cosine, 0.0), 2.0) / RESOLUTION)
-                        _keep(indices[row], distances[row], other, np.float32(step * RESOLUTION))
+                        product, scale = dot(query, vectors[other]), lengths[row] * lengths[other]
+                        keep_nearest(indices[row], distances[row], other, rounded_distance(product, scale))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from index.ranking import rank_candidates
 from index.recall import true_neighbours
 from index.threads import share_out
 from index.vector_index import VectorIndex, build_index
-from index.vectors import Vectors, bits, gathered, row_blocks, widened
+from index.vectors import Vectors, bits, gathered, lengths_of
 
 _FIRST_PROBES = 8
 _LEAST_GAIN = 0.01  # of recall, for another round
@@ -158,13 +159,17 @@ class _Search:
         """Each row meets its neighbours' neighbours; the recall."""
         mark_new(self._near, self.indices)
         near, back = self._near, listed_by(self._near, self.k)
-        vectors, lengths = bits(self.vectors), _lengths(self.vectors)
+        vectors, lengths = bits(self.vectors), self._lengths
 
         def work(rows: NDArray[np.int32]) -> None:
             explore(rows, vectors, lengths, near, back, self.indices, self.distances)
 
         share_out(work, self._parts(), threads=self.threads)
         return self._recall()
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.float32]:
+        return lengths_of(self.vectors)
 
     def _recall(self) -> float:
         return 1.0 if self.truth is None else self.truth.recall(self.distances)
@@ -175,11 +180,3 @@ class _Search:
         size = min(_PART_ROWS, max(_SMALLEST_PART, -(-len(rows) // _N_PARTS)))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
-
-
-def _lengths(vectors: Vectors) -> NDArray[np.float32]:
-    lengths = np.empty(len(vectors), dtype=np.float32)
-    for rows in row_blocks(len(vectors)):
-        block = widened(vectors[rows])
-        lengths[rows] = np.sqrt(np.einsum("ij,ij->i", block, block))
-    return lengths

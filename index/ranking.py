@@ -24,6 +24,29 @@ _BLOCK_ROWS = 2_048
 
 
 @compiled()
+def rounded_distance(product: np.float32, scale: np.float32) -> np.float32:
+    """Cosine distance, a multiple of `RESOLUTION`, of an inner product and the product of both lengths."""
+    cosine = product / scale if scale > 0 else 0.0
+    return np.float32(np.rint(min(max(1.0 - cosine, 0.0), 2.0) * _STEPS) * RESOLUTION)
+
+
+@compiled()
+def keep_nearest(ids: NDArray[Any], distances: NDArray[np.float32], found: int, distance: np.float32) -> None:
+    """Insert a neighbour into a row's, ascending by (distance, id), if it is among the nearest."""
+    place = ids.shape[0]
+    while place > 0 and (
+        distances[place - 1] > distance or (distances[place - 1] == distance and ids[place - 1] > found)
+    ):
+        if place < ids.shape[0]:
+            ids[place] = ids[place - 1]
+            distances[place] = distances[place - 1]
+        place -= 1
+    if place < ids.shape[0]:
+        ids[place] = found
+        distances[place] = distance
+
+
+@compiled()
 def _rank_rows(
     queries: NDArray[Any],
     vectors: NDArray[Any],
@@ -31,38 +54,21 @@ def _rank_rows(
     ids: NDArray[Any],
     excluded: NDArray[Any],
     out_ids: NDArray[Any],
-    out_steps: NDArray[np.int32],
+    out_distances: NDArray[np.float32],
 ) -> None:
     """Insertion sort of each row's candidates by (rounded distance, id) into the first k places."""
-    k = out_ids.shape[1]
     query = np.empty(vectors.shape[1], dtype=np.float32)
     near = np.empty_like(query)
     for row in range(positions.shape[0]):
         widen(queries[row], query)
         norm = np.sqrt(dot(query, query))
-        n_kept = 0
         for column in range(positions.shape[1]):
             at = positions[row, column]
             if at < 0 or ids[row, column] == excluded[row]:
                 continue
             widen(vectors[at], near)
-            scale = norm * np.sqrt(dot(near, near))
-            cosine = dot(query, near) / scale if scale > 0 else 0.0
-            step = np.int32(np.rint(min(max(1.0 - cosine, 0.0), 2.0) * _STEPS))
-            found = ids[row, column]
-            place = n_kept
-            while place > 0 and (
-                out_steps[row, place - 1] > step
-                or (out_steps[row, place - 1] == step and out_ids[row, place - 1] > found)
-            ):
-                if place < k:
-                    out_ids[row, place] = out_ids[row, place - 1]
-                    out_steps[row, place] = out_steps[row, place - 1]
-                place -= 1
-            if place < k:
-                out_ids[row, place] = found
-                out_steps[row, place] = step
-                n_kept = min(n_kept + 1, k)
+            distance = rounded_distance(dot(query, near), norm * np.sqrt(dot(near, near)))
+            keep_nearest(out_ids[row], out_distances[row], ids[row, column], distance)
 
 
 def rank_candidates(
@@ -105,13 +111,13 @@ def rank_candidates(
     ids = positions if ids is None else ids
     excluded = np.full(m, -1, dtype=ids.dtype) if excluded is None else excluded
     out_ids = np.full((m, k), -1, dtype=ids.dtype)
-    out_steps = np.full((m, k), -1, dtype=np.int32)
+    distances = np.full((m, k), np.inf, dtype=np.float32)
     asking, asked = bits(queries), bits(vectors)
 
     def rank(start: int) -> None:
         rows = slice(start, start + _BLOCK_ROWS)
         _rank_rows(
-            asking[rows], asked, positions[rows], ids[rows], excluded[rows], out_ids[rows], out_steps[rows]
+            asking[rows], asked, positions[rows], ids[rows], excluded[rows], out_ids[rows], distances[rows]
         )
 
     starts = range(0, m, _BLOCK_ROWS)
@@ -121,5 +127,4 @@ def rank_candidates(
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(rank, starts))
-    distances = np.where(out_steps >= 0, out_steps * RESOLUTION, np.inf).astype(np.float32)
     return out_ids, distances

@@ -91,6 +91,21 @@ def gathered(vectors: Vectors, rows: NDArray[Any]) -> NDArray[np.float32]:
     return out
 
 
+@compiled()
+def _measure(vectors: NDArray[Any], out: NDArray[np.float32]) -> None:
+    row = np.empty(vectors.shape[1], dtype=np.float32)
+    for place in range(vectors.shape[0]):
+        widen(vectors[place], row)
+        out[place] = np.sqrt(dot(row, row))
+
+
+def lengths_of(vectors: Vectors) -> NDArray[np.float32]:
+    """Length of each row, (n,)."""
+    out = np.empty(len(vectors), dtype=np.float32)
+    _measure(bits(vectors), out)
+    return out
+
+
 def widened(vectors: Vectors) -> NDArray[np.float32]:
     """All of the given rows as C-contiguous float32; no copy where they are."""
     if vectors.dtype == np.float32 and vectors.flags.c_contiguous:
