@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from embedder.collapse import PROMPTS, collapse
@@ -42,10 +43,10 @@ def assemble(
     """
     steps = _Steps(intake, home, on_part)
     steps.write_texts()
-    names = zip(TABLES[2:], (*intake.owners.tables(), told.rejected), strict=True)
-    for name, table in names:
+    small = (*intake.owners.tables(), told.rejected)
+    for name, table in zip(TABLES[2:], small, strict=True):
         write_frame(home / f"{name}.arrow", table)
-    n_renamed = steps.write_requests()
+    n_renamed = steps.write_requests(small[0]["account_id"])
     return {
         "n_rows_read": sum(file.n_rows for file in told.files),
         "n_outside": told.n_outside,
@@ -73,14 +74,12 @@ class _Steps:
         texts.close()
         prompts.write(self._home / "prompts.arrow")
 
-    def write_requests(self) -> int:
+    def write_requests(self, account_ids: pl.Series) -> int:
         """Requests in order, identified; how many had an identifier that another has too."""
         n_missing = self._intake.n_missing_ids
         suspects = [doubled(self._intake.id_hashes.close())]
         while True:
-            identifiers = Identifiers(
-                suspects, n_missing=n_missing, account_ids=self._intake.owners.tables()[0]["account_id"]
-            )
+            identifiers = Identifiers(suspects, n_missing=n_missing, account_ids=account_ids)
             columns, hashes = self._identified(identifiers)
             again = doubled(hashes) if identifiers.n_given[-1] else hashes[:0]
             if not len(again):

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow
 from numpy.typing import NDArray
 
 from embedder.normalise import is_blank, normalise
 from embedder.text_buffer import TextBuffer, to_buffer
 from embedder.views import whole_texts
-
-pa: Any = pyarrow  # Arrow ships no types
 
 PROMPTS = pl.Schema(
     {
@@ -109,9 +105,8 @@ def prompt_id(system_text: str, text: str) -> str:
 def prompt_ids(keys: pl.DataFrame) -> pl.Series:
     """The hashes that the rows of ``KEY`` are the halves of, as hex digits, (n,) String."""
     halves = keys.select(KEY).to_numpy().astype(">u8")
-    digits, ends = halves.tobytes().hex().encode(), np.arange(len(halves) + 1, dtype=np.int64) * 32
-    buffers = (pa.py_buffer(part) for part in (ends, digits))
-    return pl.Series("prompt_id", pa.LargeStringArray.from_buffers(len(halves), *buffers), dtype=pl.String)
+    digits = np.frombuffer(halves.tobytes().hex().encode(), np.uint8)
+    return TextBuffer(digits, 32 * np.arange(len(halves) + 1)).to_series().alias("prompt_id")
 
 
 def _compared(raw: pl.DataFrame) -> tuple[NDArray[np.uint64], pl.Series]:

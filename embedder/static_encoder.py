@@ -89,7 +89,7 @@ class StaticEncoder:
 
         def work(start: int) -> None:
             for buffer in buffers(texts[start : start + BUFFER_TEXTS]):
-                stop = start + len(buffer.offsets) - 1
+                stop = start + len(buffer)
                 out[start:stop] = self._encode_block(buffer)
                 start = stop
 
@@ -116,7 +116,7 @@ class StaticEncoder:
 
     def _encode_block(self, texts: TextBuffer) -> NDArray[np.float16]:
         runs = self._tokens.runs(texts)
-        means = np.zeros((len(texts.offsets) - 1, self.dim), np.float32)
+        means = np.zeros((len(texts), self.dim), np.float32)
         _mean(runs.words, runs.offsets, runs.ids, runs.id_offsets, self._weights, MAX_TOKENS, means)
         return half_unit_rows(means)
 

@@ -56,9 +56,11 @@ class TextBuffer:
         _copy(self.data, self.offsets, rows, data, offsets)
         return TextBuffer(data, offsets)
 
-    def parts(self) -> Iterator[tuple[slice, TextBuffer]]:
-        """All texts, uncopied, some 64 MiB (or one longer text) at a time: which they are, and they."""
-        for rows in _parts(self.offsets[1:], self.offsets[0]):
+    def parts(
+        self, *, most_bytes: int | None = None, most_texts: int | None = None
+    ) -> Iterator[tuple[slice, TextBuffer]]:
+        """All texts, uncopied, 64 MiB or so many bytes (or one longer text) at a time: which, and they."""
+        for rows in _parts(self.offsets[1:], self.offsets[0], most_bytes, most_texts):
             offsets = self.offsets[rows.start : rows.stop + 1]
             yield rows, TextBuffer(self.data[offsets[0] : offsets[-1]], offsets - offsets[0])
 
@@ -101,11 +103,14 @@ def concatenated(parts: Sequence[TextBuffer]) -> TextBuffer:
     return TextBuffer(np.concatenate([np.zeros(0, np.uint8), *(part.data for part in parts)]), offsets)
 
 
-def _parts(ends: NDArray[np.int64], before: int) -> Iterator[slice]:
+def _parts(
+    ends: NDArray[np.int64], before: int, most_bytes: int | None = None, most_texts: int | None = None
+) -> Iterator[slice]:
     """Cut n texts, which end at the bytes `ends`, into parts of the block size or one text."""
-    start = 0
+    size, start = most_bytes or _BLOCK_BYTES, 0
     while start < len(ends):
-        stop = max(start + 1, int(np.searchsorted(ends, before + _BLOCK_BYTES, side="right")))
+        stop = max(start + 1, int(np.searchsorted(ends, before + size, side="right")))
+        stop = min(stop, start + (most_texts or len(ends)))
         yield slice(start, stop)
         start, before = stop, ends[stop - 1]
 

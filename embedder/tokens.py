@@ -121,14 +121,8 @@ def buffers(texts: Sequence[str] | pl.Series) -> Iterator[TextBuffer]:
     else:
         columns = (pl.Series(block, dtype=pl.String) for block in text_blocks(texts))
     for column in columns:
-        whole = to_buffer(column)
-        start = 0
-        while start < len(column):
-            full = np.searchsorted(whole.offsets, whole.offsets[start] + _BUFFER_BYTES, side="right") - 1
-            stop = min(max(int(full), start + 1), start + BUFFER_TEXTS, len(column))
-            offsets = whole.offsets[start : stop + 1]
-            yield TextBuffer(whole.data[offsets[0] : offsets[-1]], offsets - offsets[0])
-            start = stop
+        for _, part in to_buffer(column).parts(most_bytes=_BUFFER_BYTES, most_texts=BUFFER_TEXTS):
+            yield part
 
 
 def text_blocks(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -152,3 +152,10 @@ def test_a_row_out_of_range_is_an_error_and_no_other_text(texts, beyond):
             buffer.take(np.array(rows))
         with pytest.raises(IndexError, match=f"{row} .*of {len(texts)} texts"):
             list(buffer.blocks(np.array(rows)))
+
+
+def test_parts_are_bounded_in_bytes_and_in_texts() -> None:
+    buffer = to_buffer(pl.Series(["ab", "", "c", "dddddd", "e", "f", "g"]))
+    cut = [part.to_list() for _, part in buffer.parts(most_bytes=3, most_texts=2)]
+    assert cut == [["ab", ""], ["c"], ["dddddd"], ["e", "f"], ["g"]]
+    assert [rows for rows, _ in buffer.parts(most_texts=5)] == [slice(0, 5), slice(5, 7)]
