@@ -248,7 +248,7 @@ def _clusters(
 
 
 def _graph(vectors: Vectors, settings: FamilySettings, keep_index: Callable[[VectorIndex], None]) -> KnnGraph:
-    """The kNN graph; its index is let go, for what follows needs the memory."""
+    """The kNN graph; its index is let go before, for it holds the vectors once more."""
     seed, threads = settings.seed, settings.threads
     if len(vectors) == 0:
         return knn_graph(vectors, N_NEIGHBOURS)
@@ -261,8 +261,10 @@ def _graph(vectors: Vectors, settings: FamilySettings, keep_index: Callable[[Vec
         bits=settings.index_bits,
     )
     keep_index(index)
+    cells = index.cells()
+    del index
     return knn_graph(
-        vectors, N_NEIGHBOURS, index=index, seed=seed, threads=threads, recall_target=GRAPH_RECALL
+        vectors, N_NEIGHBOURS, cells=cells, seed=seed, threads=threads, recall_target=GRAPH_RECALL
     )
 
 

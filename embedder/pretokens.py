@@ -154,4 +154,6 @@ def split_words(texts: TextBuffer, breaks: NDArray[np.uint8]) -> Pretokens:
     n = _split(texts.data, texts.offsets, breaks, held, ends, offsets)
     array = pa.StringArray.from_buffers(n, pa.py_buffer(ends[: n + 1]), pa.py_buffer(held[: ends[n]]))
     coded = array.dictionary_encode()
-    return Pretokens(coded.indices.to_numpy(), offsets, coded.dictionary.to_pylist())
+    # Arrow's own to_numpy would import pandas for this, and swallow a Ctrl-C meanwhile.
+    numbers = np.frombuffer(coded.indices.buffers()[1], np.int32) if n else np.zeros(0, np.int32)
+    return Pretokens(numbers[:n], offsets, coded.dictionary.to_pylist())

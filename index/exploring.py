@@ -1,4 +1,4 @@
-"""A better graph from a rough one: a neighbour's neighbour is likely a neighbour.
+"""A better graph from a rough one: rows meet candidates, and a neighbour's neighbour is likely a neighbour.
 
 Each round, each row meets the neighbours of its neighbours, and those that list them: the idea of Dong, Moses
 and Li (2011, "Efficient k-nearest neighbor graph construction for generic similarity measures") without its
@@ -70,6 +70,39 @@ def _is_new(seen: NDArray[np.int32], number: int) -> bool:
         slot = (slot + 1) & (seen.shape[0] - 1)
     seen[slot] = number
     return True
+
+
+@compiled()
+def meet(
+    rows: NDArray[np.int32],
+    candidates: NDArray[np.int32],
+    vectors: NDArray[Any],
+    lengths: NDArray[np.float32],
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float32],
+) -> None:
+    """Let some rows meet candidates of their own.
+
+    Parameters
+    ----------
+    rows
+        Which rows, (m,).
+    candidates
+        Shape (m, c): rows, distinct in each, -1 for none. The row itself, and what it lists, are passed over.
+    vectors, lengths, indices, distances
+        As for `explore`.
+    """
+    query = np.empty(vectors.shape[1], dtype=np.float32)
+    for place in range(rows.shape[0]):
+        row = rows[place]
+        widen(vectors[row], query)
+        for other in candidates[place]:
+            is_known = other < 0 or other == row
+            for listed in indices[row]:
+                is_known |= listed == other
+            if not is_known:
+                product, scale = dot(query, vectors[other]), lengths[row] * lengths[other]
+                keep_nearest(indices[row], distances[row], other, rounded_distance(product, scale))
 
 
 @compiled()

@@ -12,24 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.cells import Cells
 from index.checks import checked_vectors
-from index.coarse import grouped, nearest_lists
-from index.exploring import explore, listed_by, mark_new
-from index.faiss_engine import SPARE, centroids_of, is_flat, lists_of_engine
+from index.coarse import Coarse, grouped, nearest_lists
+from index.exploring import explore, listed_by, mark_new, meet
+from index.faiss_engine import SPARE
 from index.list_search import nearest_in_lists
-from index.ranking import rank_candidates
-from index.recall import true_neighbours
+from index.ranking import RESOLUTION
+from index.recall import Truth, true_neighbours
 from index.threads import share_out
-from index.vector_index import VectorIndex, build_index
+from index.vector_index import build_index
 from index.vectors import Vectors, bits, gathered, lengths_of
 
 _FIRST_PROBES = 8
-_LEAST_GAIN = 0.01  # of recall, for another round
+_SLACK = np.float32(10 * RESOLUTION)  # a product may round otherwise than an exact distance
+_LEAST_GAIN = 0.02  # of recall, for another round
 _PART_ROWS = 32_768  # at most; and at least eight parts, for the threads, unless these are below 1,024 rows
 _N_PARTS, _SMALLEST_PART = 8, 1_024
 
@@ -59,7 +60,7 @@ def knn_graph(
     vectors: Vectors,
     k: int,
     *,
-    index: VectorIndex | None = None,
+    cells: Cells | None = None,
     seed: int = 0,
     threads: int | None = None,
     recall_target: float = 0.95,
@@ -73,93 +74,100 @@ def knn_graph(
         rows; a zero row has distance 1 to all.
     k
         At least 1; may exceed n - 1.
-    index
-        An index that holds exactly these vectors under their row numbers; None builds one.
+    cells
+        Of an index of exactly these vectors (`VectorIndex.cells`); None builds one.
     seed, threads, recall_target
         See `build_index`; the graph stops at the recall, or where the index' own effort and the rounds after
         it end.
 
     Returns
     -------
-    The same graph for the same arguments on one machine; given the index, whatever the number of threads (the
+    The same graph for the same arguments on one machine; given the cells, whatever the number of threads (the
     k-means of a large index may round otherwise with another number). Exact up to 10,000 vectors. Memory
-    beside the vectors and the index: 16 bytes times n k. Where more vectors tie at the k-th distance than
+    beside the vectors: 16 bytes times n k. Where more vectors tie at the k-th distance than
     fit, the smallest rows among those looked at are kept.
 
     Raises
     ------
     ValueError
-        `vectors` are not unit or zero rows, `index` does not hold them, or a number is out of its range.
+        `vectors` are not unit or zero rows, `cells` are not theirs, or a number is out of its range.
     """
     vectors = checked_vectors(vectors, name="vectors")
     n = len(vectors)
     if k < 1:
         raise ValueError(f"k={k}: give at least 1")
-    if index is None:
+    if cells is None:
         index = build_index(vectors, k=k, seed=seed, threads=threads, recall_target=recall_target)
-    elif (index.dim, len(index)) != (vectors.shape[1], n) or not np.array_equal(index.ids, np.arange(n)):
-        raise ValueError(
-            f"index: it holds {len(index)} vectors; it must hold the {n} given ones under 0..{n - 1}"
-        )
-    search = _Search(vectors, k, index=index, seed=seed, threads=threads)
-    recall = search.scan(1) if is_flat(index.engine) else search.reach(recall_target)
+        cells = index.cells()
+        del index  # it holds the vectors once more
+    elif (cells.dim, len(cells)) != (vectors.shape[1], n):
+        raise ValueError(f"cells: they hold {len(cells)} vectors; they must hold the {n} given ones")
+    search = _Search(vectors, k, cells=cells, seed=seed, threads=threads)
+    recall = search.scan(range(1)) if cells.centroids is None else search.reach(recall_target)
     return KnnGraph(indices=search.indices, distances=search.distances, recall=recall)
 
 
 class _Search:
     """A graph in the making; its rows are worked on in the order of their lists, so that they read alike."""
 
-    def __init__(
-        self, vectors: Vectors, k: int, *, index: VectorIndex, seed: int, threads: int | None
-    ) -> None:
-        n, engine = len(vectors), index.engine
+    def __init__(self, vectors: Vectors, k: int, *, cells: Cells, seed: int, threads: int | None) -> None:
+        n = len(vectors)
         self.vectors, self.k, self.threads = vectors, k, threads
         self.indices = np.full((n, k), -1, dtype=np.int32)
         self.distances = np.full((n, k), np.inf, dtype=np.float32)
         self._near = np.full_like(self.indices, -1)  # the graph before the last round of exploring, marked
-        self.lists = lists_of_engine(engine)
-        self.most_probes = 1 if is_flat(engine) else int(engine.nprobe)
-        self.coarse = None if is_flat(engine) else grouped(centroids_of(engine), seed=seed)
+        self.cells, self.lengths = cells, lengths_of(vectors)
+        self.coarse: Coarse | None = None
+        self.truth: Truth | None = None
+        if cells.centroids is None:
+            return
+        self.coarse, wanted = grouped(cells.centroids, seed=seed), min(k, n - 1)
+        is_known = cells.truth is not None and cells.truth.k == wanted
         self.truth = (
-            None if is_flat(engine) else true_neighbours(vectors, k=min(k, n - 1), seed=seed, threads=threads)
+            cells.truth if is_known else true_neighbours(vectors, k=wanted, seed=seed, threads=threads)
         )
 
     def reach(self, target: float) -> float:
         """Probe and explore until the recall is reached, or there is nothing left to try; the recall."""
-        probes = min(_FIRST_PROBES, self.most_probes)
+        probes = range(min(_FIRST_PROBES, self.cells.n_probes))
         while True:
             before, recall = -1.0, self.scan(probes)
             while recall < target and recall - before >= _LEAST_GAIN:
                 before, recall = recall, self.explore()
-            if recall >= target or probes == self.most_probes:
+            if recall >= target or probes.stop == self.cells.n_probes:
                 return recall
-            probes = min(2 * probes, self.most_probes)
+            probes = range(probes.stop, min(2 * probes.stop, self.cells.n_probes))
 
-    def scan(self, probes: int) -> float:
-        """Each row meets the rows of the lists nearest to it, as if it had met none before; the recall."""
+    def scan(self, probes: range) -> float:
+        """Each row meets the rows of the lists that are, by nearness to it, of these places; the recall."""
         n_candidates = min(len(self.vectors), self.k + 1 + SPARE)
+        vectors = bits(self.vectors)
 
         def work(rows: NDArray[np.int32]) -> None:
             queries = gathered(self.vectors, rows)
             probed = (
                 np.zeros((len(rows), 1), dtype=np.int32)
                 if self.coarse is None
-                else nearest_lists(self.coarse, queries, probes)
+                else nearest_lists(self.coarse, queries, probes.stop)[:, probes.start :]
             )
-            found = nearest_in_lists(queries, self.vectors, self.lists, probed=probed, n_wanted=n_candidates)
-            self.indices[rows], self.distances[rows] = rank_candidates(
-                queries, self.vectors, found, k=self.k, excluded=rows
+            found = nearest_in_lists(
+                queries,
+                self.vectors,
+                self.cells.lists,
+                probed=probed,
+                n_wanted=n_candidates,
+                above=1 - self.distances[rows, -1] - _SLACK,
             )
+            meet(rows, found, vectors, self.lengths, self.indices, self.distances)
 
         share_out(work, self._parts(), threads=self.threads)
-        self._near.fill(-1)
         return self._recall()
 
     def explore(self) -> float:
         """Each row meets its neighbours' neighbours; the recall."""
         mark_new(self._near, self.indices)
         near, back = self._near, listed_by(self._near, self.k)
-        vectors, lengths = bits(self.vectors), self._lengths
+        vectors, lengths = bits(self.vectors), self.lengths
 
         def work(rows: NDArray[np.int32]) -> None:
             explore(rows, vectors, lengths, near, back, self.indices, self.distances)
@@ -167,16 +175,12 @@ class _Search:
         share_out(work, self._parts(), threads=self.threads)
         return self._recall()
 
-    @cached_property
-    def _lengths(self) -> NDArray[np.float32]:
-        return lengths_of(self.vectors)
-
     def _recall(self) -> float:
         return 1.0 if self.truth is None else self.truth.recall(self.distances)
 
     def _parts(self) -> Iterator[NDArray[np.int32]]:
         """Rows in the order of their lists, by parts that depend on nothing but their number."""
-        rows = self.lists.members
+        rows = self.cells.lists.members
         size = min(_PART_ROWS, max(_SMALLEST_PART, -(-len(rows) // _N_PARTS)))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]

@@ -56,6 +56,7 @@ def nearest_in_lists(
     *,
     probed: NDArray[np.int32],
     n_wanted: int,
+    above: NDArray[np.float32] | None = None,
 ) -> NDArray[np.int32]:
     """The rows of largest inner product with each query among the lists it probes.
 
@@ -71,6 +72,8 @@ def nearest_in_lists(
         Shape (m, p): numbers of lists, distinct in a row, -1 for none.
     n_wanted
         Rows kept for each query, c.
+    above
+        Shape (m,): inner products no larger are not wanted; by default all are.
 
     Returns
     -------
@@ -79,6 +82,8 @@ def nearest_in_lists(
     """
     asking = lists_of(probed, n_lists=len(lists))
     best = np.full((len(queries), n_wanted), -np.inf, dtype=np.float32)
+    if above is not None:
+        best[:] = above[:, None]
     found = np.full((len(queries), n_wanted), -1, dtype=np.int32)
     for number in np.flatnonzero(np.diff(asking.offsets)).tolist():
         for columns in _blocks(lists.of(number), _BLOCK_COLUMNS):

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.cells import Cells
 from index.checks import checked_ids, checked_vectors
-from index.faiss_engine import SPARE, ids_of, is_flat, make_engine
+from index.faiss_engine import SPARE, centroids_of, ids_of, is_flat, lists_of_engine, make_engine
 from index.ranking import rank_candidates
 from index.recall import Truth, choose_effort, true_neighbours
 from index.storage import read_engine, write_engine
@@ -37,9 +38,12 @@ class VectorIndex:
         recall@k as measured when the index was built; 1 for a flat index.
     """
 
-    def __init__(self, engine: Any, ids: NDArray[np.int64], *, recall: float) -> None:
+    def __init__(
+        self, engine: Any, ids: NDArray[np.int64], *, recall: float, truth: Truth | None = None
+    ) -> None:
         self.engine = engine
         self.recall = recall
+        self._truth = truth
         self._ids = np.sort(ids)
 
     @property
@@ -144,6 +148,25 @@ class VectorIndex:
             self._ids = self._ids[~np.isin(self._ids, gone)]
         return len(gone)
 
+    def cells(self) -> Cells:
+        """What `knn_graph` needs of it, without the vectors.
+
+        Raises
+        ------
+        ValueError
+            The ids are not 0..n-1, so they are no rows.
+        """
+        if not np.array_equal(self._ids, np.arange(len(self))):
+            raise ValueError(f"ids: a graph is of rows, so they must be 0..{len(self) - 1}")
+        flat = is_flat(self.engine)
+        return Cells(
+            dim=self.dim,
+            lists=lists_of_engine(self.engine),
+            centroids=None if flat else centroids_of(self.engine),
+            n_probes=1 if flat else int(self.engine.nprobe),
+            truth=self._truth,
+        )
+
     def save(self, folder: Path) -> None:
         """Write ``index.faiss`` and ``index.json`` into `folder`, which is created when missing."""
         facts = {"kind": self.kind, "dim": self.dim, "n_vectors": len(self), "recall": self.recall}
@@ -203,7 +226,7 @@ def build_index(
         return VectorIndex(engine, ids, recall=1.0)
     truth = true_neighbours(vectors, k=min(k, len(vectors) - 1), seed=seed, threads=threads)
     recall = choose_effort(engine, vectors, numbers, truth=truth, target=recall_target)
-    index = VectorIndex(engine, ids, recall=recall)
+    index = VectorIndex(engine, ids, recall=recall, truth=truth)
     if bits == 8:
         index.recall = _searched_recall(index, vectors, ids, truth=truth, threads=threads)
     return index

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from index.exploring import explore, listed_by, mark_new
+from index.exploring import explore, listed_by, mark_new, meet
 from index.vectors import bits, dot, gathered
 
 Graph = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -65,6 +65,31 @@ def test_marked_rounds_are_full_rounds(n: int, k: int, seed: int) -> None:
             assert np.all(indices[row, size:] == -1)
             np.testing.assert_allclose(distances[row, :size], true[row, expected[row]], atol=1.5e-6)
             np.testing.assert_allclose(true[row, indices[row, :size]], distances[row, :size], atol=1.5e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(2, 40), k=st.integers(1, 5), c=st.integers(1, 12), seed=st.integers(0, 10_000))
+def test_rows_meet_their_candidates_once(n: int, k: int, c: int, seed: int) -> None:
+    """Candidates may be the row itself, what it lists, or missing; rows that are not asked stay."""
+    rows, (indices, distances), true = random_graph(n, k, seed=seed)
+    generator = np.random.default_rng(seed)
+    asked = np.flatnonzero(generator.random(n) < 0.7).astype(np.int32)
+    candidates = np.full((len(asked), c), -1, dtype=np.int32)
+    for place in range(len(asked)):
+        drawn = generator.choice(n, size=min(c, n), replace=False)
+        candidates[place, : len(drawn)] = np.where(generator.random(len(drawn)) < 0.2, -1, drawn)
+    before = indices.copy(), distances.copy()
+    meet(asked, candidates, bits(rows), np.ones(n, dtype=np.float32), indices, distances)
+    rest = np.setdiff1d(np.arange(n), asked)
+    assert indices[rest].tobytes() == before[0][rest].tobytes()
+    assert distances[rest].tobytes() == before[1][rest].tobytes()
+    for place, row in enumerate(asked):
+        met = (set(candidates[place].tolist()) | set(before[0][row].tolist())) - {-1, int(row)}
+        expected = np.sort(true[row, sorted(met)])[:k]
+        found = indices[row][indices[row] >= 0]
+        assert len(found) == len(set(found.tolist())) == len(expected)
+        np.testing.assert_allclose(distances[row, : len(expected)], expected, atol=1.5e-6)
+        np.testing.assert_allclose(true[row, found], expected, atol=1.5e-6)
 
 
 def test_marks_tell_new_edges_from_old() -> None:

@@ -39,7 +39,7 @@ def reach(rows: NDArray[np.int64]) -> NDArray[np.float32]:
 @pytest.mark.slow
 def test_the_recall_reported_is_the_true_one_and_faiss_finds_no_more() -> None:
     index = build_index(ROWS, k=K, recall_target=0.9)
-    graph = knn_graph(ROWS, K, index=index, recall_target=0.85)
+    graph = knn_graph(ROWS, K, cells=index.cells(), recall_target=0.85)
     rows = np.arange(0, N, 7)
     near_enough = reach(rows) + 2e-6
     recall = np.mean(graph.distances[rows] <= near_enough)
@@ -93,7 +93,9 @@ def test_one_byte_a_value_takes_half_the_room_and_its_error_is_bounded(tmp_path:
 @pytest.mark.slow
 def test_the_graph_does_not_depend_on_the_bits() -> None:
     graphs = [
-        knn_graph(ROWS, K, index=build_index(ROWS, k=K, bits=bits, threads=1), recall_target=0.85, threads=1)
+        knn_graph(
+            ROWS, K, cells=build_index(ROWS, k=K, bits=bits, threads=1).cells(), recall_target=0.85, threads=1
+        )
         for bits in (16, 8)
     ]
     assert graphs[0].indices.tobytes() == graphs[1].indices.tobytes()

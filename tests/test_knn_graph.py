@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -111,10 +112,25 @@ def test_large_graph_reaches_its_recall_and_is_deterministic() -> None:
     assert again.distances.tobytes() == graph.distances.tobytes()
 
 
+def test_what_more_lists_show_is_added_to_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer lists at a time, no rounds between: the graph of all the lists at once."""
+    vectors = unit_rows(11_000, seed=8, n_centres=100)
+    cells = build_index(vectors, k=10).cells()
+    recalls = []
+    module = import_module("index.knn_graph")  # the package's name is the function's
+    monkeypatch.setattr(module, "_LEAST_GAIN", 2.0)  # no round is worth it
+    for probes in (2, cells.n_probes):
+        monkeypatch.setattr(module, "_FIRST_PROBES", probes)
+        graph = knn_graph(vectors, 10, cells=cells, recall_target=1.0)
+        check_graph(graph, vectors, 10)
+        recalls.append((graph.recall, graph.distances.tobytes()))
+    assert recalls[0] == recalls[1]
+
+
 def test_threads_do_not_change_the_distances() -> None:
     for vectors in (unit_rows(5_000, seed=5), unit_rows(11_000, seed=5, n_centres=90)):
-        index = build_index(vectors, k=8)
-        one, two = (knn_graph(vectors, 8, index=index, threads=threads) for threads in (1, 2))
+        cells = build_index(vectors, k=8).cells()
+        one, two = (knn_graph(vectors, 8, cells=cells, threads=threads) for threads in (1, 2))
         assert one.distances.tobytes() == two.distances.tobytes()
         assert one.indices.tobytes() == two.indices.tobytes()
 
@@ -136,7 +152,7 @@ def test_half_precision_in_a_file_gives_the_graph_of_float32(n: int, tmp_path: P
 def test_graph_is_that_of_search() -> None:
     vectors = unit_rows(400, seed=6)
     index = build_index(vectors)
-    graph = knn_graph(vectors, 6, index=index)
+    graph = knn_graph(vectors, 6, cells=index.cells())
     ids, distances = index.search(vectors, 7)
     assert np.array_equal(ids[:, 0], np.arange(400))
     assert np.array_equal(ids[:, 1:], graph.indices)
@@ -147,7 +163,7 @@ def test_wrong_arguments_are_named() -> None:
     vectors = unit_rows(6, seed=7)
     with pytest.raises(ValueError, match="k=0"):
         knn_graph(vectors, 0)
-    with pytest.raises(ValueError, match="index: it holds 5 vectors"):
-        knn_graph(vectors, 2, index=build_index(vectors[:5]))
-    with pytest.raises(ValueError, match="under"):
-        knn_graph(vectors, 2, index=build_index(vectors, ids=np.arange(1, 7)))
+    with pytest.raises(ValueError, match="cells: they hold 5 vectors"):
+        knn_graph(vectors, 2, cells=build_index(vectors[:5]).cells())
+    with pytest.raises(ValueError, match=r"must be 0\.\.5"):
+        build_index(vectors, ids=np.arange(1, 7)).cells()
