@@ -26,7 +26,7 @@ from clustering.density import ClusterSettings, cluster_graph
 from clustering.fragments import NEAR, attach_strays, join_fragments
 from clustering.nesting import join_nested
 from embedder import TextBuffer, Views, lexical_vectors, to_buffer
-from index import KnnGraph, VectorIndex, Vectors, build_index, knn_graph
+from index import KnnGraph, OnProgress, VectorIndex, Vectors, build_index, knn_graph
 
 N_NEIGHBOURS = 15
 RECALL = 0.9  # of a search in a large index
@@ -127,6 +127,7 @@ def find_families(
     *,
     settings: FamilySettings,
     keep_index: KeepIndex = lambda view, index: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Families:
     """Families of the prompts of a corpus.
 
@@ -141,16 +142,19 @@ def find_families(
     settings : FamilySettings
     keep_index : function
         Given each view that has points, and the index of its points under 0..m-1, before that is let go.
+    on_progress : function
+        See ``index.knn_graph``.
     """
     weights = prompts["n_requests"].to_numpy().astype(np.int64)
-    skeleton, carried = _skeleton_clusters(texts, views, weights, settings, partial(keep_index, "skeleton"))
+    graph_of = partial(_graph, settings=settings, keep_index=keep_index, on_progress=on_progress)
+    skeleton, carried = _skeleton_clusters(texts, views, weights, settings, partial(graph_of, "skeleton"))
     labels = np.append(skeleton.labels, -1)[carried]
     strengths = np.append(skeleton.strengths, np.float32(0))[carried]
     found = np.zeros(len(weights), np.uint8)
 
     rest = np.flatnonzero(labels < 0)
-    points = (embed_rows(rest), weights[rest], rest)
-    whole, _ = _clusters(*points, settings, partial(keep_index, "whole"), min_persistence=_PERSISTENCE)
+    graph = graph_of("whole", embed_rows(rest))
+    whole = _clusters(graph, weights[rest], rest, settings, min_persistence=_PERSISTENCE)
     placed = whole.labels >= 0
     labels[rest[placed]] = whole.labels[placed] + labels.max(initial=-1) + 1
     strengths[rest], found[rest] = whole.strengths, 1
@@ -177,7 +181,7 @@ def _skeleton_clusters(
     views: Views,
     weights: NDArray[np.int64],
     settings: FamilySettings,
-    keep_index: Callable[[VectorIndex], None],
+    graph_of: Callable[[Vectors], KnnGraph],
 ) -> tuple[ViewClusters, NDArray[np.int64]]:
     """Clusters of the distinct skeletons, and the place of each prompt's among them, -1 where it has none."""
     rows = np.flatnonzero(views.skeleton.lengths)
@@ -189,7 +193,8 @@ def _skeleton_clusters(
     carried[rows] = sent.join(numbered, on="skeleton", maintain_order="left")["at"].to_numpy()
     vectors = lexical_vectors(to_buffer(distinct["skeleton"]))
     heaviness = distinct["weight"].to_numpy()
-    clusters, graph = _clusters(vectors, heaviness, distinct["row"].to_numpy(), settings, keep_index)
+    graph = graph_of(vectors)
+    clusters = _clusters(graph, heaviness, distinct["row"].to_numpy(), settings)
     labels, strengths = _with_heavy(clusters, heaviness, settings.min_family)
     ordinary = views.rule.ordinary_words
     labels = join_fragments(labels, vectors, distinct, texts, ordinary=ordinary)
@@ -217,19 +222,17 @@ def _with_heavy(
 
 
 def _clusters(
-    vectors: Vectors,
+    graph: KnnGraph,
     weights: NDArray[np.int64],
     rows: NDArray[np.int64],
     settings: FamilySettings,
-    keep_index: Callable[[VectorIndex], None],
     *,
     min_persistence: float = 0.0,
-) -> tuple[ViewClusters, KnnGraph]:
+) -> ViewClusters:
     """HDBSCAN of weighted points on their kNN graph, without the edges between texts that are not NEAR.
 
     A heavy point is dense all alone and would take in whatever stranger lies least far.
     """
-    graph = _graph(vectors, settings, keep_index)
     clustering = cluster_graph(
         graph.indices,
         graph.distances,
@@ -244,10 +247,12 @@ def _clusters(
     )
     nearest = _nearest_of_same(graph, clustering.labels)
     texts = pl.Series(dtype=pl.String)
-    return ViewClusters(clustering.labels, clustering.strengths, nearest, texts, rows), graph
+    return ViewClusters(clustering.labels, clustering.strengths, nearest, texts, rows)
 
 
-def _graph(vectors: Vectors, settings: FamilySettings, keep_index: Callable[[VectorIndex], None]) -> KnnGraph:
+def _graph(
+    view: str, vectors: Vectors, *, settings: FamilySettings, keep_index: KeepIndex, on_progress: OnProgress
+) -> KnnGraph:
     """The kNN graph; its index is let go before, for it holds the vectors once more."""
     seed, threads = settings.seed, settings.threads
     if len(vectors) == 0:
@@ -260,11 +265,17 @@ def _graph(vectors: Vectors, settings: FamilySettings, keep_index: Callable[[Vec
         recall_target=RECALL,
         bits=settings.index_bits,
     )
-    keep_index(index)
+    keep_index(view, index)
     cells = index.cells()
     del index
     return knn_graph(
-        vectors, N_NEIGHBOURS, cells=cells, seed=seed, threads=threads, recall_target=GRAPH_RECALL
+        vectors,
+        N_NEIGHBOURS,
+        cells=cells,
+        seed=seed,
+        threads=threads,
+        recall_target=GRAPH_RECALL,
+        on_progress=on_progress,
     )
 
 

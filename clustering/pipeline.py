@@ -373,6 +373,7 @@ def _families(work: _Work, views: Views) -> Families:
         work.embed_rows,
         settings=FamilySettings(settings.min_family, settings.seed, settings.threads, work.plan.index_bits),
         keep_index=partial(save_index, work.folder),
+        on_progress=lambda what, done, total: work.clock.count(done, total, unit=what),
     )
     return with_shared(corpus, families, min_family=settings.min_family)
 

@@ -10,7 +10,7 @@ fraction of the distances, and the cost of a vector hardly grows with their numb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ from index.threads import share_out
 from index.vector_index import build_index
 from index.vectors import Vectors, bits, gathered, lengths_of
 
+OnProgress = Callable[[str, int, int], object]
 _FIRST_PROBES = 8
 _SLACK = np.float32(10 * RESOLUTION)  # a product may round otherwise than an exact distance
 _LEAST_GAIN = 0.02  # of recall, for another round
@@ -64,6 +65,7 @@ def knn_graph(
     seed: int = 0,
     threads: int | None = None,
     recall_target: float = 0.95,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> KnnGraph:
     """The kNN graph of the rows of `vectors`.
 
@@ -79,6 +81,9 @@ def knn_graph(
     seed, threads, recall_target
         See `build_index`; the graph stops at the recall, or where the index' own effort and the rounds after
         it end.
+    on_progress
+        Told what is counted ("vectors compared", "vectors explored"), how many are done, and of how many; a
+        pass begins anew.
 
     Returns
     -------
@@ -102,7 +107,7 @@ def knn_graph(
         del index  # it holds the vectors once more
     elif (cells.dim, len(cells)) != (vectors.shape[1], n):
         raise ValueError(f"cells: they hold {len(cells)} vectors; they must hold the {n} given ones")
-    search = _Search(vectors, k, cells=cells, seed=seed, threads=threads)
+    search = _Search(vectors, k, cells=cells, seed=seed, threads=threads, on_progress=on_progress)
     recall = search.scan(range(1)) if cells.centroids is None else search.reach(recall_target)
     return KnnGraph(indices=search.indices, distances=search.distances, recall=recall)
 
@@ -110,9 +115,18 @@ def knn_graph(
 class _Search:
     """A graph in the making; its rows are worked on in the order of their lists, so that they read alike."""
 
-    def __init__(self, vectors: Vectors, k: int, *, cells: Cells, seed: int, threads: int | None) -> None:
+    def __init__(
+        self,
+        vectors: Vectors,
+        k: int,
+        *,
+        cells: Cells,
+        seed: int,
+        threads: int | None,
+        on_progress: OnProgress,
+    ) -> None:
         n = len(vectors)
-        self.vectors, self.k, self.threads = vectors, k, threads
+        self.vectors, self.k, self.threads, self.on_progress = vectors, k, threads, on_progress
         self.indices = np.full((n, k), -1, dtype=np.int32)
         self.distances = np.full((n, k), np.inf, dtype=np.float32)
         self._near = np.full_like(self.indices, -1)  # the graph before the last round of exploring, marked
@@ -160,8 +174,7 @@ class _Search:
             )
             meet(rows, found, vectors, self.lengths, self.indices, self.distances)
 
-        share_out(work, self._parts(), threads=self.threads)
-        return self._recall()
+        return self._pass("vectors compared", work)
 
     def explore(self) -> float:
         """Each row meets its neighbours' neighbours; the recall."""
@@ -172,10 +185,18 @@ class _Search:
         def work(rows: NDArray[np.int32]) -> None:
             explore(rows, vectors, lengths, near, back, self.indices, self.distances)
 
-        share_out(work, self._parts(), threads=self.threads)
-        return self._recall()
+        return self._pass("vectors explored", work)
 
-    def _recall(self) -> float:
+    def _pass(self, what: str, work: Callable[[NDArray[np.int32]], object]) -> float:
+        """Do some work for all rows, part by part; the recall after it."""
+        n, done = len(self.vectors), 0
+
+        def count(rows: NDArray[np.int32]) -> None:
+            nonlocal done
+            done += len(rows)
+            self.on_progress(what, done, n)
+
+        share_out(work, self._parts(), threads=self.threads, on_part=count)
         return 1.0 if self.truth is None else self.truth.recall(self.distances)
 
     def _parts(self) -> Iterator[NDArray[np.int32]]:

@@ -50,15 +50,27 @@ def blas_threads(threads: int) -> Iterator[None]:
         yield
 
 
-def share_out(work: Callable[[_Part], object], parts: Iterable[_Part], *, threads: int | None) -> None:
+def share_out(
+    work: Callable[[_Part], object],
+    parts: Iterable[_Part],
+    *,
+    threads: int | None,
+    on_part: Callable[[_Part], object] = lambda part: None,
+) -> None:
     """Do the work of each part, in so many threads (None: as many as FAISS takes), one BLAS thread each.
 
-    The parts must not depend on the number of threads; then the result does not either.
+    The parts must not depend on the number of threads; then the result does not either. `on_part` is told of
+    each, in their order, once its work is done.
     """
+
+    def done(part: _Part) -> _Part:
+        work(part)
+        return part
+
     with (
         faiss_threads(threads) as n_threads,
         blas_threads(1),
         ThreadPoolExecutor(n_threads) as pool,
     ):
-        for _ in pool.map(work, parts):
-            pass
+        for part in pool.map(done, parts):
+            on_part(part)

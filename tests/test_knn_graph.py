@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,20 @@ def test_what_more_lists_show_is_added_to_what_is_found(monkeypatch: pytest.Monk
         check_graph(graph, vectors, 10)
         recalls.append((graph.recall, graph.distances.tobytes()))
     assert recalls[0] == recalls[1]
+
+
+def test_progress_counts_each_pass_to_its_end() -> None:
+    vectors = unit_rows(11_000, seed=8, n_centres=100)
+    told: list[tuple[str, int, int]] = []
+    knn_graph(vectors, 10, recall_target=0.97, threads=2, on_progress=lambda *count: told.append(count))
+    passes = [0] + [i + 1 for i, (_, done, total) in enumerate(told) if done == total]
+    assert passes[-1] == len(told)
+    assert told[0][0] == "vectors compared"
+    for start, stop in pairwise(passes):
+        counted = told[start:stop]
+        assert len({(what, total) for what, _, total in counted}) == 1
+        assert [done for _, done, _ in counted] == sorted({done for _, done, _ in counted})
+        assert counted[-1][2] == 11_000
 
 
 def test_threads_do_not_change_the_distances() -> None:
