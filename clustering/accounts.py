@@ -18,7 +18,7 @@ from scipy.special import expit, logsumexp
 from clustering.beta_binomial import BOUNDS, BetaBinomial, fit_law, law_at, tabled
 from clustering.signals import Traffic
 
-POOL_LEVEL = 0.5  # a principal at or above is more likely of the pool than not
+POOL_LEVEL = 0.5  # of a probability: a principal at or above is more likely of the pool than not
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,12 +19,11 @@ from scipy.special import comb
 from scipy.stats import poisson
 
 from clustering.pools import MAJORITY
-from clustering.signals import FEWEST, Traffic
+from clustering.signals import FEWEST, MOST_MET, Traffic
 
 TWICE = 2  # one meeting is chance or a common source; the second is the first evidence
 LEVELS = (0.1, 0.01, 0.001, 0.0001)  # of chance, at which a prompt's senders are telling
 _MOST_SENDERS = 100  # of a rare prompt; bounds the cost, and only a `min_family` beyond it feels it
-_MOST_MET = 4_000_000  # (principal, prompt) held at a time: some 100 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +150,7 @@ def meeting_seeds(sent: Cosent) -> Seeds:
     work = near @ sent.rare
     share = work / max(1, int(sent.rare.sum()))
     seeds = np.flatnonzero((np.diff(near.indptr) >= FEWEST - 1) & (share <= MAJORITY))
-    block = np.cumsum(work[seeds]) // _MOST_MET
+    block = np.cumsum(work[seeds]) // MOST_MET
     edges = np.unique([0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(seeds)])
     met, expected = np.zeros((len(LEVELS), len(seeds)), np.int64), np.zeros((len(LEVELS), len(seeds)))
     for first, last in pairwise(edges.tolist()):

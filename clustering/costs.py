@@ -24,6 +24,8 @@ import polars as pl
 import zstandard
 
 from clustering.memory import table_bytes
+from clustering.pools import MOST_NODES
+from clustering.projection import ProjectionSettings
 from clustering.run_settings import RunSettings
 from embedder import default_cache_dir, table_bits
 
@@ -32,8 +34,6 @@ _PACKAGED = Path(__file__).parent / COSTS
 _MIB = 1 << 20
 _TABLE_BYTES = table_bytes(RunSettings().memory)  # of the runs that costs are fitted to
 _SLOT_BYTES = 12  # texts, principals and the last principal of a slot, while shingles are counted
-_MAPPED = 20_000  # prompts that are mapped at most, as in ``ProjectionSettings``
-_POOLED = 100_000  # prompts that pools are followed among at most, as in ``clustering.pools``
 
 _PACKED_BYTES, _PACKED_TEXTS = 4 << 20, 20_000  # that are compressed to see how far texts can be
 
@@ -94,8 +94,8 @@ class LogSize:
             "one": 1.0,
             "requests": self.requests / 1000,
             "prompts": self.prompts / 1000,
-            "mapped": min(self.prompts, _MAPPED) / 1000,
-            "pooled": min(self.prompts, _POOLED) / 1000,
+            "mapped": min(self.prompts, ProjectionSettings.max_points) / 1000,
+            "pooled": min(self.prompts, MOST_NODES) / 1000,
             "text": self.text_bytes / _MIB,
             "seen": self.seen_bytes / _MIB,
             "packed": self.text_bytes * self.packed_share / _MIB,

@@ -15,7 +15,7 @@ from clustering.alignment import same_but_fillers
 from embedder import TextBuffer
 from index import KnnGraph, knn_graph
 
-NEAR = 0.6  # cosine distance; texts farther apart share too little to be of one family
+NEAR = 0.6  # cosine distance: farther apart, two texts share less than two fifths of their weight; chosen
 _N_COMPARED = 10  # nearest clusters of each that are compared
 
 

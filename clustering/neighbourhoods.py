@@ -8,9 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.signals import MOST_MET
 from index import KnnGraph
-
-_MOST_MET = 4_000_000  # (query, principal nearby) held at a time: some 200 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +81,7 @@ def pool_nearby(
     near = np.concatenate([own[:, None], sent.graph.indices[own]], axis=1)
     n_senders = np.where(near >= 0, (first[1:] - first[:-1])[near], 0)
     met = np.cumsum(n_senders.sum(axis=1))
-    edges = [0, *(np.flatnonzero(np.diff(met // _MOST_MET)) + 1).tolist(), len(queries)]
+    edges = [0, *(np.flatnonzero(np.diff(met // MOST_MET)) + 1).tolist(), len(queries)]
     hits, totals, others = (np.zeros(len(queries)) for _ in range(3))
     for start, stop in pairwise(edges):
         counts = n_senders[start:stop].ravel()

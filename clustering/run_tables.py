@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from clustering.benign_reference import benign_reference, benign_standing
 from clustering.campaigns import campaign_ids
 from clustering.families import VIEW_NAMES, Families
 from clustering.findings import Findings
@@ -63,6 +64,9 @@ def families_table(corpus: Corpus, found: Findings, described: pl.DataFrame) -> 
         }
     ).hstack(described)
     frame = frame.join(_counts(corpus, families), on="label", how="left", maintain_order="left")
+    sizes = (frame[name].to_numpy() for name in ("n_requests", "n_accounts"))
+    compared, as_low = benign_standing(found.p_values, *sizes, reference=benign_reference())
+    frame = frame.with_columns(n_benign_compared=pl.Series(compared), n_benign_as_low=pl.Series(as_low))
     return ranked(frame).select(FAMILIES.names()).cast(FAMILIES)
 
 

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.observed import Observed
-from clustering.signals import FEWEST, Traffic, paired_sample
-
-_N_PEOPLE = 20_000  # requests that show how far people keep to their own subjects
+from clustering.signals import FEWEST, N_PEOPLE, Traffic, paired_sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ def sample_subjects(observed: Observed, *, seed: int) -> Subjects:
 
 def sample_people(traffic: Traffic, rows: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
     """Some of the rows, ascending: enough to show how far people keep to their own subjects."""
-    return paired_sample(traffic, rows, seed=seed, n_requests=_N_PEOPLE)
+    return paired_sample(traffic, rows, seed=seed, n_requests=N_PEOPLE)
 
 
 def payload_vectors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +14,11 @@ from scripts.simulate import parse_requests
 from scripts.terminal import console, print_json, quoted, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from clustering.bench import Section
+    from clustering.bench.counting import OnWorld
+    from clustering.bench.worlds import World
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure what Covey finds, and what it costs.")
 
@@ -77,8 +80,6 @@ def quality_command(
     Simulates worlds, runs each, and derives every table from what was kept of them.
     """
     from clustering.bench import BenchSettings, measure_quality
-    from clustering.bench.worlds import World
-    from clustering.stages import Stage
 
     settings = BenchSettings(
         n_seeds=seeds,
@@ -88,6 +89,16 @@ def quality_command(
         logs=tuple(logs or ()),
         threads=threads,
     )
+    with _worlds_told() as tell:
+        sections = measure_quality(out, settings, force=force, on_world=tell)
+    _print_sections(sections, out / "quality.md", as_json=as_json)
+
+
+@contextmanager
+def _worlds_told() -> Iterator[OnWorld]:
+    """What draws how many worlds are done."""
+    from clustering.stages import Stage
+
     with stage_bars() as draw:
 
         def tell(done: int, total: int, world: World | None) -> None:
@@ -95,8 +106,42 @@ def quality_command(
                 note = f"{done} of {total}" + (f"  {world.name}" if world else "")
                 draw(Stage("worlds", done, total, "worlds", note, ended=world is None))
 
-        sections = measure_quality(out, settings, force=force, on_world=tell)
-    _print_sections(sections, out / "quality.md", as_json=as_json)
+        yield tell
+
+
+ReferenceOut = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", help="Folder for the worlds' tables and benign_reference.csv; a killed bench goes on "
+        "there.", show_default=False,
+    ),
+]  # fmt: skip
+ReferenceSeed = Annotated[int, typer.Option(min=0, help="The first seed; none that `quality` is taken on.")]
+
+
+@bench_app.command("reference")
+@guarded
+def reference_command(
+    context: typer.Context,
+    out: ReferenceOut,
+    seeds: Seeds = 20,
+    requests: Requests = 40_000,
+    seed: ReferenceSeed = 500,
+    threads: Threads = None,
+    force: Force = False,
+) -> None:
+    """The benign families that `covey show` compares a family with, from worlds without a campaign.
+
+    The packaged file is made by this command with what is preset.
+    """
+    from clustering.bench import BenchSettings, measure_reference
+    from clustering.benign_reference import REFERENCE
+
+    settings = BenchSettings(n_seeds=seeds, n_requests=requests, first_seed=seed, threads=threads)
+    with _worlds_told() as tell:
+        table = measure_reference(out, settings, force=force, on_world=tell)
+    console().print(f"Families {table.height}")
+    console().print(f"File     {out / REFERENCE}", soft_wrap=True)
 
 
 SpeedOut = Annotated[

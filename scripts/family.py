@@ -12,6 +12,7 @@ from clustering.report.descriptions import (
     figures_sentence,
     found_by,
     pattern_sentence,
+    reference_sentence,
     sizes,
 )
 from clustering.report.formats import counted, counted_fillers
@@ -122,6 +123,7 @@ def _head(detail: FamilyDetail) -> Iterator[RenderableType]:
         ("Covers", coverage_sentence(row)),
         ("Campaign", _campaign(detail)),
         ("Found by", found_by(row)),
+        ("Compared", reference_sentence(row)),
         ("Figures", figures_sentence(row)),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .ablation import signals_of
 from .quality import SECTIONS, measure_quality
+from .reference import measure_reference
 from .section import Section, as_text, markdown
 from .speed import SIZES, SpeedSettings, measure_speed
 from .worlds import BenchSettings
@@ -21,6 +22,7 @@ __all__ = [
     "as_text",
     "markdown",
     "measure_quality",
+    "measure_reference",
     "measure_speed",
     "signals_of",
 ]

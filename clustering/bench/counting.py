@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,32 @@ def count_pieces(finished: Finished) -> pl.DataFrame:
     families = finished.run.families.drop(_TEXTS, strict=False)
     pieces = pieces_of(finished.rows(finished.run.assignments))
     return pieces.join(families, on="family_id", how="left", maintain_order="left")
+
+
+OnWorld = Callable[[int, int, World | None], None]
+
+
+def count_worlds(
+    worlds: Sequence[World],
+    folder: Path,
+    counts: Mapping[str, Count],
+    *,
+    threads: int | None = None,
+    on_world: OnWorld | None = None,
+) -> list[Counted]:
+    """``count_world`` of each.
+
+    Parameters
+    ----------
+    on_world : told how many are done, of all, and which is next; None at the end.
+    """
+    told = on_world or (lambda done, total, world: None)
+    counted = []
+    for place, world in enumerate(worlds):
+        told(place, len(worlds), world)
+        counted.append(count_world(world, folder, counts, threads=threads))
+    told(len(worlds), len(worlds), None)
+    return counted
 
 
 def count_world(

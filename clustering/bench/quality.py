@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .ablation import ablation_sections, column_sections
-from .counting import Count, Counted, count_pieces, count_world
+from .counting import Count, Counted, OnWorld, count_pieces, count_worlds
 from .discoveries import discovery_sections, log_section
 from .drift import count_drift, drift_section
 from .finders import count_finders, finder_section
@@ -19,7 +19,7 @@ from .place import take_place
 from .rivals import count_family_pairs, ranking_section
 from .section import Section, markdown
 from .shares import share_sections
-from .worlds import BenchSettings, World, worlds_of
+from .worlds import BenchSettings, worlds_of
 
 COUNTS: Mapping[str, Count] = {
     "pieces": count_pieces,
@@ -72,7 +72,7 @@ def measure_quality(
     settings: BenchSettings | None = None,
     *,
     force: bool = False,
-    on_world: Callable[[int, int, World | None], None] | None = None,
+    on_world: OnWorld | None = None,
 ) -> list[Section]:
     """Make the worlds that are missing, derive the sections, and write them as ``quality.md``.
 
@@ -101,13 +101,7 @@ def measure_quality(
     recipes += [_LOGS] if settings.logs else []
     worlds = worlds_of(settings, [need for recipe in recipes for need in recipe.needs])
     folder = take_place(out, _WORLDS, settings, about=_ABOUT, kept=("*.parquet",), force=force)
-    counted = []
-    for place, world in enumerate(worlds):
-        if on_world:
-            on_world(place, len(worlds), world)
-        counted.append(count_world(world, folder, COUNTS, threads=settings.threads))
-    if on_world:
-        on_world(len(worlds), len(worlds), None)
+    counted = count_worlds(worlds, folder, COUNTS, threads=settings.threads, on_world=on_world)
     sections = [section for recipe in recipes for section in recipe.tables(counted)]
     (out / REPORT).write_text(markdown(sections), encoding="utf-8")
     return sections

@@ -52,6 +52,19 @@ def coverage_sentence(family: Mapping[str, object]) -> str | None:
     return f"{said[0].upper()}{said[1:]}." if said else None
 
 
+def reference_sentence(family: Mapping[str, object]) -> str | None:
+    """How many benign families of about its size look as much like one hand; None where none are known."""
+    n, k = family["n_benign_compared"], family["n_benign_as_low"]
+    if not n:
+        return None
+    some = f"{format_count(k)} of" if k else "none of"
+    alike = "looks" if k == 1 else "look"
+    return (
+        f"{some} the {format_count(n)} benign families of simulated traffic nearest to it in requests "
+        f"and accounts {alike} as much like one hand"
+    )
+
+
 def figures_sentence(family: Mapping[str, object]) -> str:
     """Score and q-value, and what the latter says."""
     return (

@@ -13,6 +13,7 @@ from clustering.report.descriptions import (
     figures_sentence,
     found_by,
     pattern_sentence,
+    reference_sentence,
     sizes,
 )
 from clustering.report.signals import format_count, format_figure, format_p
@@ -58,6 +59,7 @@ def filters(*, max_characters: int) -> dict[str, Callable[..., Any]]:
         "coverage_sentence": coverage_sentence,
         "found_by": found_by,
         "figures_sentence": figures_sentence,
+        "reference_sentence": reference_sentence,
     }
 
 

@@ -19,7 +19,7 @@ from clustering.signals.evenness import slot_evenness
 from clustering.signals.exchangeability import exchangeability, payload_icc
 from clustering.signals.grid import grid_balance
 from clustering.signals.hours import hour_flatness
-from clustering.signals.intraclass import paired_sample
+from clustering.signals.intraclass import N_PEOPLE, paired_sample
 from clustering.signals.loads import load_dispersion
 from clustering.signals.pivot import release_pivot
 from clustering.signals.principals import FEWEST, principals
@@ -29,13 +29,15 @@ from clustering.signals.session_hop import Hops, session_hop, session_hops
 from clustering.signals.sweep_order import sweep_order
 from clustering.signals.synchrony import synchrony
 from clustering.signals.tail_coverage import tail_coverage
-from clustering.signals.traffic import Signal, Traffic, no_evidence
+from clustering.signals.traffic import MOST_MET, Signal, Traffic, no_evidence
 from clustering.signals.turnover import hand_over, step_adoption
 
 __all__ = [
     "FEWEST",
     "LEAST_OVERLAP",
     "LINK_LEVEL",
+    "MOST_MET",
+    "N_PEOPLE",
     "SIGNALS",
     "Crowd",
     "Hops",

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.signals.intraclass import LEAST_OF_PEOPLES, Intraclass, intraclass, paired_sample
-from clustering.signals.traffic import Signal, Traffic, no_evidence
-
-_N_PEOPLE = 20_000
-_DAY = 24.0
+from clustering.signals.intraclass import LEAST_OF_PEOPLES, N_PEOPLE, Intraclass, intraclass, paired_sample
+from clustering.signals.traffic import DAY, Signal, Traffic, no_evidence
 
 
 def one_clock(traffic: Traffic, background: NDArray[np.int64], *, seed: int) -> Signal:
@@ -29,9 +26,9 @@ def one_clock(traffic: Traffic, background: NDArray[np.int64], *, seed: int) -> 
         Of the samples.
     """
     out = no_evidence(traffic.n_groups)
-    angle = 2 * np.pi * (traffic.hours % _DAY) / _DAY
+    angle = 2 * np.pi * (traffic.hours % DAY) / DAY
     hands = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    people = _of_hours(traffic, paired_sample(traffic, background, seed=seed, n_requests=_N_PEOPLE), hands)
+    people = _of_hours(traffic, paired_sample(traffic, background, seed=seed, n_requests=N_PEOPLE), hands)
     if people is None or not people.value > 0:
         return out
     for group, rows in traffic.each_group():

@@ -12,11 +12,10 @@ from scipy.sparse import csr_matrix
 from scipy.stats import poisson
 
 from clustering.signals.principals import FEWEST
-from clustering.signals.traffic import Signal, Traffic, no_evidence, principal_counts
+from clustering.signals.traffic import MOST_MET, Signal, Traffic, no_evidence, principal_counts
 
 LINK_LEVEL = 0.01  # chance of one false link in a log
 LEAST_OVERLAP = 0.5  # of the principals that one pool would show
-_MOST_MET = 4_000_000  # pairs of families held at a time: some 100 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +131,7 @@ def _overlapping(
     """
     families_of = np.asarray(member.sum(axis=0)).ravel()
     met = np.minimum(member @ families_of, member.shape[0])  # pairs of each row, or more
-    block = np.cumsum(met) // _MOST_MET
+    block = np.cumsum(met) // MOST_MET
     edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), member.shape[0]]
     for first, last in pairwise(edges):
         shared = (member[first:last] @ member[first:].T).tocsr()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import ncx2
 
 from clustering.signals.principals import FEWEST
-from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence
+from clustering.signals.traffic import DAY, Signal, Traffic, drawn_p_value, no_evidence
 
 _N_DRAWS, _FIRST_DRAWS, _SETTLED = 499, 99, 20
 _MOST_PEOPLE = 1_000  # of the background, whose hours stand for everybody's
@@ -18,7 +18,6 @@ _MOST_MEMBERS = 250  # of a group whose hours are compared
 _MOST_OF_ONE = (20, 10, 5, 2, 1)  # requests of a principal that count; fewer where people sent few
 _STAND_INS = 4  # for each member: draws of the same few would be alike
 _ROUNDING = 1e-12
-_DAY = 24.0
 
 
 def hour_flatness(traffic: Traffic, *, seed: int) -> Signal:
@@ -117,7 +116,7 @@ def _angles(
     place = random.permutation(len(known))[who]
     rows, place = rows[place < most_people], place[place < most_people]
     rows = rows[np.lexsort((random.random(len(rows)), place))]
-    angle = np.exp(2j * np.pi * (traffic.hours[rows] % _DAY) / _DAY)
+    angle = np.exp(2j * np.pi * (traffic.hours[rows] % DAY) / DAY)
     return np.split(angle, np.cumsum(np.bincount(place))[:-1]) if len(rows) else []
 
 

@@ -16,6 +16,7 @@ from clustering.signals.traffic import Traffic
 
 LEAST_OF_PEOPLES = 0.5  # of people's ICC: the accounts of one hand have less
 N_SAMPLED = 1_000  # requests of a group that are compared
+N_PEOPLE = 20_000  # requests that show how far people keep to what is their own
 _MOST_OF_ONE = 20  # of a principal: more would let one heavy account speak for the pool
 _FEWEST_PAIRED = 10  # degrees of freedom within principals
 _NO_SPREAD = 1e-24  # of variances of unit vectors: rounding

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from clustering.signals.principals import FEWEST
-from clustering.signals.traffic import Signal, Traffic, no_evidence
+from clustering.signals.traffic import DAY, Signal, Traffic, no_evidence
 
-_DAY = 24.0
 _TWICE = 2.0  # some crowds follow what is new more than others do
 _BY_CHANCE = 0.001  # of a model's first request coming so late although it was there all along
 
@@ -36,7 +35,7 @@ def release_pivot(traffic: Traffic, models: NDArray[np.int64]) -> Signal:
     newest, release = _newest(models[known], traffic.hours[known])
     if newest < 0:
         return out
-    day = known & (traffic.hours >= release) & (traffic.hours < release + _DAY)
+    day = known & (traffic.hours >= release) & (traffic.hours < release + DAY)
     background = traffic.background[day[traffic.background]]
     moved = _moved(traffic.principals[background], models[background] == newest)
     if len(moved) < FEWEST:
@@ -70,8 +69,8 @@ def _newest(models: NDArray[np.int64], hours: NDArray[np.float64]) -> tuple[int,
         pl.DataFrame({"model": models, "hour": hours})
         .group_by("model")
         .agg(pl.col("hour").min(), n=pl.len())
-        .filter((pl.col("hour") >= start + _DAY) & (pl.col("hour") <= end - _DAY))
-        .filter(((end - pl.col("hour")) / max(end - start, _DAY)).log() * pl.col("n") <= np.log(_BY_CHANCE))
+        .filter((pl.col("hour") >= start + DAY) & (pl.col("hour") <= end - DAY))
+        .filter(((end - pl.col("hour")) / max(end - start, DAY)).log() * pl.col("n") <= np.log(_BY_CHANCE))
         .sort(-pl.col("hour"), "model")
     )
     return (int(first["model"][0]), float(first["hour"][0])) if first.height else (-1, np.nan)

@@ -10,10 +10,9 @@ from scipy.stats import poisson
 
 from clustering.signals.clockwork import keeps_a_clock
 from clustering.signals.principals import FEWEST
-from clustering.signals.traffic import Signal, Traffic, no_evidence
+from clustering.signals.traffic import FEWEST_EXPECTED, Signal, Traffic, no_evidence
 
 _PER_HOUR = 10  # turns; people need a while to read, so that who follows whom in seconds tells nothing
-_FEWEST_EXPECTED = 3.0  # exp(-3) = 0.05: of fewer not even none at all would tell
 
 
 def rotation(traffic: Traffic) -> Signal:
@@ -53,7 +52,7 @@ def rotation(traffic: Traffic) -> Signal:
         .agg(n_principals=pl.col("principal").n_unique())
         .join(turns.filter(pl.all_horizontal(next_of)).group_by("group").len("same"), on="group", how="left")
         .join(expected, on="group")
-        .filter((pl.col("mean") >= _FEWEST_EXPECTED) & (pl.col("n_principals") >= FEWEST))
+        .filter((pl.col("mean") >= FEWEST_EXPECTED) & (pl.col("n_principals") >= FEWEST))
         .with_columns(pl.col("same").fill_null(0))
     )
     group, same, mean = (told[name].to_numpy() for name in ("group", "same", "mean"))

@@ -11,11 +11,10 @@ from scipy.stats import gamma
 from clustering.density.compiled import compiled
 from clustering.evenly import evenly
 from clustering.signals.principals import FEWEST
-from clustering.signals.traffic import Signal, Traffic, drawn_p_value, no_evidence
+from clustering.signals.traffic import FEWEST_EXPECTED, Signal, Traffic, drawn_p_value, no_evidence
 
 _N_DRAWS = 99
 _HALF_AS_MUCH = 1.5  # weekends, timetables and deadlines bring people together so far beyond habit
-_FEWEST_EXPECTED = 3.0  # coincidences
 _NO_SPREAD = 1e-9  # of draws that are all alike
 _MOST_PEOPLE = 2_000  # of the background
 
@@ -45,12 +44,12 @@ def synchrony(traffic: Traffic, *, seed: int) -> Signal:
     people = people[np.isin(traffic.principals[people], evenly(known, _MOST_PEOPLE))]
     apart = _coincidences(traffic, np.full(len(people), 0), people, seed=seed)
     usual = 1.0
-    if apart.group.size and apart.drawn[0].mean() >= _FEWEST_EXPECTED:
+    if apart.group.size and apart.drawn[0].mean() >= FEWEST_EXPECTED:
         usual = max(1.0, float(apart.observed[0] / apart.drawn[0].mean()))
     rows = np.flatnonzero(traffic.groups >= 0)
     found = _coincidences(traffic, traffic.groups[rows], rows, seed=seed)
     mean = found.drawn.mean(axis=1)
-    told = mean >= _FEWEST_EXPECTED
+    told = mean >= FEWEST_EXPECTED
     group, observed, mean = found.group[told], found.observed[told], mean[told]
     out.effect[group] = observed / mean
     null = found.drawn[told] * _HALF_AS_MUCH * usual

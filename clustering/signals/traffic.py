@@ -9,6 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+DAY = 24.0  # hours
+FEWEST_EXPECTED = 3.0  # exp(-3) = 0.05: where fewer are expected, not even none at all would tell
+MOST_MET = 4_000_000  # pairs that are held at a time: 100 to 200 MB
+
 
 @dataclass(frozen=True, eq=False)
 class Traffic:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from clustering.signals.principals import FEWEST
-from clustering.signals.traffic import Signal, Traffic, no_evidence
+from clustering.signals.traffic import FEWEST_EXPECTED, Signal, Traffic, no_evidence
 
 _CELLS = 32  # of a group's life
 _WINDOW = 3  # cells before and after a moment; what lies in the moment's own cell is left out
@@ -16,7 +16,6 @@ _MOMENTS = np.arange(_WINDOW, _CELLS - _WINDOW)
 _APART = _WINDOW + 1  # cells from a moment to the next whose windows lie wholly before or after it
 _SHORTEST_LIFE = 48.0  # hours: below it the cells are hours, and nights look like hand-overs
 _AS_MANY = 0.5  # of people who come back before and after, at least so many come back at any moment
-_FEWEST_EXPECTED = 3.0  # in both, were there so few: exp(-3) = 0.05, of less not even none would tell
 _FIRST = 0.1  # of a group's life
 _EARLY = 0.5  # of people begin in it, at most
 _LEAST_BEFORE = 0.1  # of the log's time, without the group, shows that it began inside the log
@@ -57,7 +56,7 @@ def hand_over(traffic: Traffic) -> Signal:
     usual = _usual(n_both, smaller)
     with np.errstate(divide="ignore", invalid="ignore"):
         lost = 1 - n_both / smaller / usual
-    told = (smaller >= FEWEST) & (_AS_MANY * usual * smaller >= _FEWEST_EXPECTED)
+    told = (smaller >= FEWEST) & (_AS_MANY * usual * smaller >= FEWEST_EXPECTED)
     p = binom.cdf(n_both, smaller, _AS_MANY * usual) * (len(_MOMENTS) - 2 * _APART)
     p, lost = np.where(told, p, np.inf), np.where(told, lost, -np.inf)
     best = np.lexsort((np.broadcast_to(_MOMENTS, p.shape), -lost, p), axis=1)[:, 0]

@@ -17,8 +17,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-_DISCOUNT = 0.625  # d above: the exponent of Heaps' law
-_HEAD = 30.0  # h above: ranks below it are about equally popular
+_DISCOUNT = 0.625  # d above: Heaps' exponents of English are 0.5 to 0.75; the middle, chosen and not fitted
+_HEAD = 30.0  # h above: ranks below it are about equally popular, as Zipf's law bends at its head; chosen
 _OWN = 0.5  # share of a person's draws that come from the person's own urn
 _LONGEST = 2  # middle parts in one word
 
