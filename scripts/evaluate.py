@@ -10,6 +10,31 @@ import typer
 from scripts.errors import guarded
 from scripts.terminal import console, print_json, quoted, table
 
+_FIGURES = {
+    "n_families": "families found",
+    "n_flagged": "flagged",
+    "n_true_families": "true families with a common text",
+    "mean_f1": "their F1, in the mean",
+    "n_f1_80": "of them found with an F1 of 0.8 or more",
+    "plain_f1": "F1 of true families without a common text",
+    "precision_at_10": "campaigns' among the first 10 of the queue",
+    "precision_at_20": "among the first 20",
+    "precision_at_50": "among the first 50",
+    "average_precision": "average precision of the queue",
+    "n_flagged_wrong": "flagged families that are no campaign's",
+    "n_flagged_counted": "of flagged families that count, pieces of one taken once",
+    "realised_fdr": "realised false discovery rate",
+    "campaign_requests_flagged": "campaign requests in flagged families",
+    "campaign_pairwise_f1": "F1 of pairs of requests put into one campaign",
+    "account_precision": "precision of accounts in flagged families",
+    "account_recall": "recall of the campaigns' accounts",
+}
+_TABLES = {
+    "per_campaign": "Campaign: share of its requests in flagged families",
+    "wrong_kinds": "Wrongly flagged: what most of the family is",
+    "per_family": "True family: how its best match fits",
+}
+
 
 @guarded
 def evaluate_command(
@@ -27,6 +52,7 @@ def evaluate_command(
     from dataclasses import asdict
 
     from clustering.evaluation import evaluate_run
+    from clustering.judgement import ASKED_FROM
 
     figures = asdict(evaluate_run(run, truth))
     if as_json:
@@ -34,16 +60,16 @@ def evaluate_command(
         return
     screen = console()
     made = table(("Figure", "left"), ("Value", "right"))
-    for name, value in figures.items():
-        if isinstance(value, int | float | None):
-            made.add_row(name.replace("_", " "), _entry(value))
+    for name, words in _FIGURES.items():
+        made.add_row(words, _entry(figures[name]))
     screen.print(made)
-    for name, value in figures.items():
-        if isinstance(value, dict) and value:
-            part = table((name.replace("_", " "), "left"), ("", "right"))
-            for key, entry in value.items():
+    for name, words in _TABLES.items():
+        if figures[name]:
+            part = table((words, "left"), ("", "right"))
+            for key, entry in figures[name].items():
                 part.add_row(quoted(str(key)), _entry(entry))
             screen.print(part)
+    screen.print(f"True families of fewer than {ASKED_FROM} requests are not asked for.")
 
 
 def _entry(value: object) -> str:

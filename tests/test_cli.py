@@ -329,7 +329,12 @@ def test_evaluate_prints_the_figures(tmp_path: Path) -> None:
     seal_run(tmp_path)
     shown = runner.invoke(app, ["evaluate", str(tmp_path), str(tmp_path)])
     assert shown.exit_code == 0, shown.output
-    assert "account precision" in shown.stdout
+    rows = [line.rsplit(maxsplit=1) for line in shown.stdout.splitlines() if "  " in line.strip()]
+    lines = {row[0].strip(): row[-1] for row in rows}
+    assert lines["precision of accounts in flagged families"] == "0.500"
+    assert lines["true families with a common text"] == "0"
+    assert "fewer than 40 requests are not asked for" in shown.stdout
+    assert "_" not in shown.stdout
     figures = json.loads(runner.invoke(app, ["evaluate", str(tmp_path), str(tmp_path), "--json"]).stdout)
     assert figures["account_precision"] == 0.5
     assert figures["account_recall"] == 1.0
