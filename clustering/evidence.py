@@ -79,8 +79,16 @@ class Evidence:
     pooled: NDArray[np.bool_]
 
 
+Calls = Mapping[str, Callable[[], Signal]]
+
+
 def weigh(
-    observed: Observed, elicitation: Signal, *, akin: Callable[[int, int], bool], seed: int
+    observed: Observed,
+    elicitation: Signal,
+    *,
+    akin: Callable[[int, int], bool],
+    seed: int,
+    on_signal: Callable[[int], object] = lambda n: None,
 ) -> Evidence:
     """Compute all signals and combine them.
 
@@ -93,9 +101,12 @@ def weigh(
         Whether they are variants of one template.
     seed : int
         Of samples and draws.
+    on_signal : function
+        Told how many signals are computed; those of one hand count again for linked families.
     """
     traffic, templated = observed.traffic, observed.templated
     subjects = sample_subjects(observed, seed=seed)
+    count = _Count(on_signal)
 
     def says_nothing(i: int, j: int) -> bool:
         """Variants of a template share whoever uses it, and subjects whoever they interest."""
@@ -103,55 +114,76 @@ def weigh(
 
     shared, links = comembership(traffic, says_nothing)
     groups = linked_groups(traffic, links)
-    own = {**_of_the_text(observed, subjects, seed), "elicitation": elicitation}
-    alone = {**own, **_one_hand(observed, traffic, subjects, shared=shared, seed=seed)}
-    signals, pooled = _with_groups(observed, subjects, alone, groups=groups, seed=seed)
+    own = {**count.made(_of_the_text(observed, subjects, seed)), "elicitation": elicitation}
+    alone = {**own, **count.made(_one_hand(observed, traffic, subjects, shared=shared, seed=seed))}
+
+    def of_groups(whole: Traffic, company: Signal) -> Mapping[str, Signal]:
+        return count.made(_one_hand(observed, whole, subjects, shared=company, seed=seed))
+
+    signals, pooled = _with_groups(traffic, alone, groups=groups, of_groups=of_groups)
     signals = {name: signals[name] for name in SIGNALS}
     looks = np.where(np.bincount(groups)[groups] > 1, 2, 1)
     return Evidence(signals, combined_p_values(signals, looks=looks), scores(signals), groups, pooled)
 
 
-def _of_the_text(observed: Observed, subjects: Subjects, seed: int) -> dict[str, Signal]:
+class _Count:
+    """Computes signals one after the other, and tells how many are done."""
+
+    def __init__(self, on_signal: Callable[[int], object]) -> None:
+        self._on_signal, self._n = on_signal, 0
+
+    def made(self, calls: Calls) -> dict[str, Signal]:
+        signals = {}
+        for name, call in calls.items():
+            signals[name] = call()
+            self._n += 1
+            self._on_signal(self._n)
+        return signals
+
+
+def _of_the_text(observed: Observed, subjects: Subjects, seed: int) -> Calls:
     """Signals of each family's own prompts."""
     traffic = observed.traffic
     payloads = (subjects.vectors, subjects.vector_of, subjects.people)
     return {
-        "principals": principals(traffic),
-        "union_efficiency": union_efficiency(traffic),
-        "repetition": repetition(traffic),
-        "slot_evenness": slot_evenness(traffic, observed.filler_counts),
-        "grid_balance": grid_balance(traffic, observed.slots, seed=seed),
-        "sweep_order": sweep_order(traffic, observed.slots, seed=seed),
-        "dispersion": dispersion(traffic, *payloads, seed=seed),
-        "tail_coverage": tail_coverage(traffic, *payloads, seed=seed),
+        "principals": lambda: principals(traffic),
+        "union_efficiency": lambda: union_efficiency(traffic),
+        "repetition": lambda: repetition(traffic),
+        "slot_evenness": lambda: slot_evenness(traffic, observed.filler_counts),
+        "grid_balance": lambda: grid_balance(traffic, observed.slots, seed=seed),
+        "sweep_order": lambda: sweep_order(traffic, observed.slots, seed=seed),
+        "dispersion": lambda: dispersion(traffic, *payloads, seed=seed),
+        "tail_coverage": lambda: tail_coverage(traffic, *payloads, seed=seed),
     }
 
 
 def _one_hand(
     observed: Observed, traffic: Traffic, subjects: Subjects, *, shared: Signal, seed: int
-) -> dict[str, Signal]:
+) -> Calls:
     """The signs of one hand of every group of the traffic."""
     skeletal = traffic.only(subjects.in_template)
     return {
-        "exchangeability": exchangeability(skeletal, subjects.vectors, subjects.vector_of, subjects.people),
-        "one_clock": one_clock(traffic, subjects.people, seed=seed),
-        "comembership": shared,
+        "exchangeability": lambda: exchangeability(
+            skeletal, subjects.vectors, subjects.vector_of, subjects.people
+        ),
+        "one_clock": lambda: one_clock(traffic, subjects.people, seed=seed),
+        "comembership": lambda: shared,
         **_of_the_senders(observed, traffic, seed=seed),
     }
 
 
-def _of_the_senders(observed: Observed, traffic: Traffic, *, seed: int) -> dict[str, Signal]:
+def _of_the_senders(observed: Observed, traffic: Traffic, *, seed: int) -> Calls:
     """The signs of one hand that need no text and no other family."""
     return {
-        "load_dispersion": load_dispersion(traffic, seed=seed),
-        "rotation": rotation(traffic),
-        "hour_flatness": hour_flatness(traffic, seed=seed),
-        "synchrony": synchrony(traffic, seed=seed),
-        "hand_over": hand_over(traffic),
-        "step_adoption": step_adoption(traffic),
-        "session_hop": session_hop(traffic, observed.hops),
-        "devotion": devotion(traffic),
-        "release_pivot": release_pivot(traffic, observed.models),
+        "load_dispersion": lambda: load_dispersion(traffic, seed=seed),
+        "rotation": lambda: rotation(traffic),
+        "hour_flatness": lambda: hour_flatness(traffic, seed=seed),
+        "synchrony": lambda: synchrony(traffic, seed=seed),
+        "hand_over": lambda: hand_over(traffic),
+        "step_adoption": lambda: step_adoption(traffic),
+        "session_hop": lambda: session_hop(traffic, observed.hops),
+        "devotion": lambda: devotion(traffic),
+        "release_pivot": lambda: release_pivot(traffic, observed.models),
     }
 
 
@@ -168,21 +200,21 @@ def signals_of_senders(observed: Observed, traffic: Traffic, *, seed: int) -> di
     seed : int
         Of draws.
     """
-    return {
-        "principals": principals(traffic),
-        "union_efficiency": union_efficiency(traffic),
-        "repetition": repetition(traffic),
+    calls: Calls = {
+        "principals": lambda: principals(traffic),
+        "union_efficiency": lambda: union_efficiency(traffic),
+        "repetition": lambda: repetition(traffic),
         **_of_the_senders(observed, traffic, seed=seed),
     }
+    return {name: call() for name, call in calls.items()}
 
 
 def _with_groups(
-    observed: Observed,
-    subjects: Subjects,
+    families: Traffic,
     alone: Mapping[str, Signal],
     *,
     groups: NDArray[np.int64],
-    seed: int,
+    of_groups: Callable[[Traffic, Signal], Mapping[str, Signal]],
 ) -> tuple[Mapping[str, Signal], NDArray[np.bool_]]:
     """Per family its own signs or its group's, whichever show one hand better; and whose they are."""
     several = np.flatnonzero(np.bincount(groups) > 1)
@@ -191,12 +223,11 @@ def _with_groups(
     number = np.full(int(groups.max()) + 1, -1)
     number[several] = np.arange(len(several))
     group_of = number[groups]
-    traffic = observed.traffic.regrouped(group_of, len(several))
     shared = _strongest(alone["comembership"], group_of, len(several))
-    of_groups = _one_hand(observed, traffic, subjects, shared=shared, seed=seed)
-    inside = (group_of >= 0) & _mostly_inside(observed.traffic, group_of)
+    found = of_groups(families.regrouped(group_of, len(several)), shared)
+    inside = (group_of >= 0) & _mostly_inside(families, group_of)
     together = dict(alone)
-    for name, signal in of_groups.items():
+    for name, signal in found.items():
         together[name] = Signal(
             np.where(inside, signal.effect[group_of], alone[name].effect),
             np.where(inside, signal.p_value[group_of], alone[name].p_value),

@@ -168,7 +168,7 @@ class _Task:
     command: str
     clock: Clock
 
-    def read(self, folder: Path | None = None) -> Corpus:
+    def read(self, folder: Path) -> Corpus:
         """The corpus, put together in a folder."""
         n_read, total = 0, sum(each.size for each in self.inputs)
 
@@ -197,7 +197,7 @@ def _refuse_another(there: Run, task: _Task) -> None:
     """
     if there.manifest.get("command") != task.command:
         with task.clock.stage("read logs"):
-            corpus = task.read()
+            corpus = task.read(there.path.parent)  # the disk that has room for a run of these logs
         if there.manifest.get("fingerprint") != task.fingerprint(corpus):
             raise RunError(
                 f"{there.path}: holds a run of other logs or settings; give another --out, or --force"
@@ -400,7 +400,13 @@ def _weighed(work: _Work, reading: _Reading, views: Views) -> Findings:
     """Signals, scores and the first campaigns."""
     observed = reading.observed
     akin = variants_of(observed.texts.take(observed.families.medoids).to_list(), views.rule.ordinary_words)
-    evidence = weigh(observed, reading.of(observed).elicited.signal, akin=akin, seed=work.settings.seed)
+    evidence = weigh(
+        observed,
+        reading.of(observed).elicited.signal,
+        akin=akin,
+        seed=work.settings.seed,
+        on_signal=lambda n: work.clock.count(n, unit="signals"),
+    )
     return first_findings(observed, evidence, work.task.registry, akin=akin)
 
 

@@ -230,3 +230,18 @@ def test_a_log_without_requests(n_groups):
 def test_requests_of_no_family_only():
     traffic = Traffic(np.arange(9), np.arange(9), np.arange(9.0), np.full(9, -1), 0)
     assert weighed(traffic, np.ones((9, 16), np.float32)).p_values.shape == (0,)
+
+
+def test_every_signal_is_counted_as_it_is_computed():
+    traffic, vectors = corpus(0)
+    told = []
+    weigh(
+        log(traffic, vectors),
+        no_evidence(traffic.n_groups),
+        akin=lambda i, j: False,
+        seed=0,
+        on_signal=told.append,
+    )
+    n_alone = len(SIGNALS) - 1  # what the text asks for is computed elsewhere
+    assert told == list(range(1, len(told) + 1))
+    assert len(told) >= n_alone
