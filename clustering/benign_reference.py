@@ -1,13 +1,14 @@
 """What families that are known to be benign score: an empirical null beside the signals' own.
 
-``benign_reference.csv`` holds the families of simulated worlds without a campaign: people, and every
-look-alike that the simulator knows. ``covey bench reference`` makes it again. Flags rest on the signals'
-nulls alone; a person who reads a family sees beside them how many of the benign families of about its size
-look as much like one hand, whatever the signals assume.
+``benign_reference.csv`` holds the families of simulated worlds without a campaign: people, and every kind of
+look-alike that makes families there. ``covey bench reference`` makes it again. Flags rest on the signals'
+nulls alone; a person who reads a family sees beside them how many benign families about as large have a
+p-value as low, whatever the signals assume.
 
-About its size means nearest by log requests and log accounts, for both make a family's signs clearer. An
-empirical p-value, (k + 1) / (n + 1) (Phipson and Smyth 2010), cannot fall below 1 / (n + 1), so it is shown
-and decides nothing: a log has too many families for that.
+About as large is at most three times as many requests, and accounts, or as few: the larger a family, the
+clearer its signs. The worlds' mix of people and look-alikes is the simulator's, and families of one kind are
+alike, so this is a comparison and no p-value (conformal ones ask for exchangeable families; Bates and others,
+Annals of Statistics 51, 2023): it is shown and decides nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 REFERENCE = "benign_reference.csv"
 N_NEAREST = 200
+_FARTHEST = np.log(3.0)  # of log sizes
 _DIGITS = 4  # of a p-value in the file
 COLUMNS = pl.Schema(
     {
@@ -58,31 +60,40 @@ def benign_standing(
     Parameters
     ----------
     p_values, n_requests, n_accounts
-        Of the families, each (f,); counts of at least 1.
+        Of the families, each (f,); counts of at least 1. A p-value of 1, or none (NaN), is not compared.
     reference
         With the columns ``COLUMNS``.
 
     Returns
     -------
-    Number compared with, and number of those whose p-value is no larger, each (f,).
+    Number compared with, the nearest by log requests and log accounts, and number of those whose p-value is
+    no larger, each (f,).
     """
-    benign = np.column_stack([np.log(reference[name].to_numpy()) for name in ("n_requests", "n_accounts")])
+    sizes = np.log(reference.select("n_requests", "n_accounts").to_numpy().astype(np.float64))
     known = reference["p_value"].to_numpy()
-    n_compared = min(N_NEAREST, len(known))
-    as_low = np.zeros(len(p_values), dtype=np.int64)
-    for family, size in enumerate(np.column_stack([np.log(n_requests), np.log(n_accounts)])):
-        nearest = np.argsort(((benign - size) ** 2).sum(axis=1), kind="stable")[:n_compared]
-        as_low[family] = np.count_nonzero(known[nearest] <= p_values[family])
-    return np.full(len(p_values), n_compared, dtype=np.int64), as_low
+    n_compared, n_as_low = np.zeros((2, len(p_values)), dtype=np.int64)
+    asked = np.log(np.column_stack([n_requests, n_accounts]).astype(np.float64))
+    for family in np.flatnonzero(p_values < 1):
+        away = np.abs(sizes - asked[family])
+        alike = np.flatnonzero(away.max(axis=1, initial=0.0) <= _FARTHEST)
+        nearest = alike[np.argsort((away[alike] ** 2).sum(axis=1), kind="stable")[:N_NEAREST]]
+        n_compared[family] = len(nearest)
+        n_as_low[family] = np.count_nonzero(known[nearest] <= p_values[family])
+    return n_compared, n_as_low
 
 
 def reference_of(worlds: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The families of worlds without a campaign.
+    """The families of worlds without a campaign that were weighed alone, by their own evidence.
 
     Parameters
     ----------
     worlds
-        Each the families of a run with ``kind`` (of most of its requests), ``n_requests``, ``n_accounts`` and
-        ``p_value``.
+        Each the families of a run (``clustering.tables.FAMILIES``), and ``kind``: of most of its requests.
     """
-    return pl.concat([world.select(COLUMNS.names()).cast(COLUMNS) for world in worlds])
+    alone = [world.filter(pl.col("n_pooled") == 0).drop_nulls("own_p_value") for world in worlds]
+    return pl.concat(
+        [
+            families.with_columns(p_value="own_p_value").select(COLUMNS.names()).cast(COLUMNS)
+            for families in alone
+        ]
+    )

@@ -79,7 +79,7 @@ class Evidence:
     pooled: NDArray[np.bool_]
 
 
-Calls = Mapping[str, Callable[[], Signal]]
+_Calls = Mapping[str, Callable[[], Signal]]
 
 
 def weigh(
@@ -102,11 +102,21 @@ def weigh(
     seed : int
         Of samples and draws.
     on_signal : function
-        Told how many signals are computed; those of one hand count again for linked families.
+        Told how many signals are computed, beside ``comembership`` and ``elicitation``; those of one hand
+        count again for linked families.
     """
     traffic, templated = observed.traffic, observed.templated
     subjects = sample_subjects(observed, seed=seed)
-    count = _Count(on_signal)
+    n_made = 0
+
+    def made(calls: _Calls) -> dict[str, Signal]:
+        nonlocal n_made
+        signals = {}
+        for name, call in calls.items():
+            signals[name] = call()
+            n_made += 1
+            on_signal(n_made)
+        return signals
 
     def says_nothing(i: int, j: int) -> bool:
         """Variants of a template share whoever uses it, and subjects whoever they interest."""
@@ -114,11 +124,11 @@ def weigh(
 
     shared, links = comembership(traffic, says_nothing)
     groups = linked_groups(traffic, links)
-    own = {**count.made(_of_the_text(observed, subjects, seed)), "elicitation": elicitation}
-    alone = {**own, **count.made(_one_hand(observed, traffic, subjects, shared=shared, seed=seed))}
+    own = {**made(_of_the_text(observed, subjects, seed)), "elicitation": elicitation}
+    alone = {**own, **made(_one_hand(observed, traffic, subjects, seed=seed)), "comembership": shared}
 
-    def of_groups(whole: Traffic, company: Signal) -> Mapping[str, Signal]:
-        return count.made(_one_hand(observed, whole, subjects, shared=company, seed=seed))
+    def of_groups(whole: Traffic) -> Mapping[str, Signal]:
+        return made(_one_hand(observed, whole, subjects, seed=seed))
 
     signals, pooled = _with_groups(traffic, alone, groups=groups, of_groups=of_groups)
     signals = {name: signals[name] for name in SIGNALS}
@@ -126,22 +136,7 @@ def weigh(
     return Evidence(signals, combined_p_values(signals, looks=looks), scores(signals), groups, pooled)
 
 
-class _Count:
-    """Computes signals one after the other, and tells how many are done."""
-
-    def __init__(self, on_signal: Callable[[int], object]) -> None:
-        self._on_signal, self._n = on_signal, 0
-
-    def made(self, calls: Calls) -> dict[str, Signal]:
-        signals = {}
-        for name, call in calls.items():
-            signals[name] = call()
-            self._n += 1
-            self._on_signal(self._n)
-        return signals
-
-
-def _of_the_text(observed: Observed, subjects: Subjects, seed: int) -> Calls:
+def _of_the_text(observed: Observed, subjects: Subjects, seed: int) -> _Calls:
     """Signals of each family's own prompts."""
     traffic = observed.traffic
     payloads = (subjects.vectors, subjects.vector_of, subjects.people)
@@ -157,9 +152,7 @@ def _of_the_text(observed: Observed, subjects: Subjects, seed: int) -> Calls:
     }
 
 
-def _one_hand(
-    observed: Observed, traffic: Traffic, subjects: Subjects, *, shared: Signal, seed: int
-) -> Calls:
+def _one_hand(observed: Observed, traffic: Traffic, subjects: Subjects, *, seed: int) -> _Calls:
     """The signs of one hand of every group of the traffic."""
     skeletal = traffic.only(subjects.in_template)
     return {
@@ -167,12 +160,11 @@ def _one_hand(
             skeletal, subjects.vectors, subjects.vector_of, subjects.people
         ),
         "one_clock": lambda: one_clock(traffic, subjects.people, seed=seed),
-        "comembership": lambda: shared,
         **_of_the_senders(observed, traffic, seed=seed),
     }
 
 
-def _of_the_senders(observed: Observed, traffic: Traffic, *, seed: int) -> Calls:
+def _of_the_senders(observed: Observed, traffic: Traffic, *, seed: int) -> _Calls:
     """The signs of one hand that need no text and no other family."""
     return {
         "load_dispersion": lambda: load_dispersion(traffic, seed=seed),
@@ -200,7 +192,7 @@ def signals_of_senders(observed: Observed, traffic: Traffic, *, seed: int) -> di
     seed : int
         Of draws.
     """
-    calls: Calls = {
+    calls: _Calls = {
         "principals": lambda: principals(traffic),
         "union_efficiency": lambda: union_efficiency(traffic),
         "repetition": lambda: repetition(traffic),
@@ -214,7 +206,7 @@ def _with_groups(
     alone: Mapping[str, Signal],
     *,
     groups: NDArray[np.int64],
-    of_groups: Callable[[Traffic, Signal], Mapping[str, Signal]],
+    of_groups: Callable[[Traffic], Mapping[str, Signal]],
 ) -> tuple[Mapping[str, Signal], NDArray[np.bool_]]:
     """Per family its own signs or its group's, whichever show one hand better; and whose they are."""
     several = np.flatnonzero(np.bincount(groups) > 1)
@@ -224,7 +216,7 @@ def _with_groups(
     number[several] = np.arange(len(several))
     group_of = number[groups]
     shared = _strongest(alone["comembership"], group_of, len(several))
-    found = of_groups(families.regrouped(group_of, len(several)), shared)
+    found = {**of_groups(families.regrouped(group_of, len(several))), "comembership": shared}
     inside = (group_of >= 0) & _mostly_inside(families, group_of)
     together = dict(alone)
     for name, signal in found.items():

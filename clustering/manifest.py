@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from clustering.benign_reference import benign_reference, reference_text
 from clustering.coverage import Library
 from clustering.inputs import Input
 from clustering.memory import MemoryPlan
@@ -105,12 +106,13 @@ def command_fingerprint(
 def _digest(
     decisive: object, encoder: Encoder, registry: Sequence[Known], library: Library
 ) -> hashlib.blake2b:
-    """Hash so far: what is decisive of the settings, encoder, registry, patterns and versions."""
+    """Hash so far: what is decisive of the settings, encoder, registry, patterns, reference and versions."""
     versions = [version(name) for name in _DECISIVE]
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
     digest.update(registry_text(registry).encode())
     digest.update(library.text.encode())
+    digest.update(reference_text(benign_reference()).encode())
     return digest
 
 

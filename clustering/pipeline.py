@@ -168,7 +168,7 @@ class _Task:
     command: str
     clock: Clock
 
-    def read(self, folder: Path) -> Corpus:
+    def read(self, folder: Path | None = None) -> Corpus:
         """The corpus, put together in a folder."""
         n_read, total = 0, sum(each.size for each in self.inputs)
 
@@ -197,7 +197,7 @@ def _refuse_another(there: Run, task: _Task) -> None:
     """
     if there.manifest.get("command") != task.command:
         with task.clock.stage("read logs"):
-            corpus = task.read(there.path.parent)  # the disk that has room for a run of these logs
+            corpus = task.read()
         if there.manifest.get("fingerprint") != task.fingerprint(corpus):
             raise RunError(
                 f"{there.path}: holds a run of other logs or settings; give another --out, or --force"

@@ -64,8 +64,8 @@ def families_table(corpus: Corpus, found: Findings, described: pl.DataFrame) -> 
         }
     ).hstack(described)
     frame = frame.join(_counts(corpus, families), on="label", how="left", maintain_order="left")
-    sizes = (frame[name].to_numpy() for name in ("n_requests", "n_accounts"))
-    compared, as_low = benign_standing(found.p_values, *sizes, reference=benign_reference())
+    sizes = _weighed_sizes(corpus, found)
+    compared, as_low = benign_standing(found.own_p_values, *sizes, reference=benign_reference())
     frame = frame.with_columns(n_benign_compared=pl.Series(compared), n_benign_as_low=pl.Series(as_low))
     return ranked(frame).select(FAMILIES.names()).cast(FAMILIES)
 
@@ -107,6 +107,20 @@ def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
             last_seen=pl.col("timestamp").max(),
         )
     )
+
+
+def _weighed_sizes(corpus: Corpus, found: Findings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Requests and accounts that each family's evidence is of: its own, or all of those weighed with it."""
+    n = len(found.groups)
+    together = np.where(found.n_pooled > 0, n + found.groups, np.arange(n))
+    of_requests = np.append(together, -1)[_label_of(corpus, found.observed.families)]
+    sent = pl.DataFrame({"together": of_requests, "account_row": corpus.requests["account_row"]})
+    counted = sent.group_by("together").agg(pl.len(), pl.col("account_row").n_unique())
+    sizes = pl.DataFrame({"together": together}).join(
+        counted, on="together", how="left", maintain_order="left"
+    )
+    n_requests, n_accounts = (sizes[name].to_numpy().astype(np.int64) for name in ("len", "account_row"))
+    return n_requests, n_accounts
 
 
 def _label_of(corpus: Corpus, families: Families) -> NDArray[np.int64]:

@@ -29,8 +29,8 @@ _FAMILIES: Columns = {
     "own_p_value": pl.Float64,  # of its own evidence; null where only a campaign's accounts led to it
     "q_value": pl.Float64,  # Benjamini-Hochberg over own_p_value, or at least its campaign's: campaign_pools
     "flagged": pl.Boolean,  # q_value <= 0.05
-    "n_benign_compared": pl.Int64,  # families about as large of clustering.benign_reference
-    "n_benign_as_low": pl.Int64,  # those of them whose p-value is no larger
+    "n_benign_compared": pl.Int64,  # families about as large of clustering.benign_reference; 0: not compared
+    "n_benign_as_low": pl.Int64,  # those of them whose p-value is no larger than own_p_value
     "view": pl.String,  # "skeleton", "whole", "single", "shared" or "pool": how the family was found
     "n_requests": pl.Int64,
     "n_prompts": pl.Int64,

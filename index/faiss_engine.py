@@ -21,9 +21,7 @@ from index.threads import blas_threads, faiss_threads, share_out
 from index.vectors import Vectors, gathered, row_blocks, widened
 
 FLAT_LIMIT = 10_000  # measured: brute force is exact and takes 2 s for the graph of so many (256 dimensions)
-_LISTS_PER_ROOT = (
-    8  # measured: the graph of five million takes half as long as with 4, a search about as long
-)
+_LISTS_PER_ROOT = 8  # measured: with 4, the graph of five million takes twice as long
 _POINTS_PER_LIST = 16  # k-means sees at most so many vectors a list; more changed no recall
 _KINDS = {16: "SQfp16", 8: "SQ8"}  # by bits a value
 SPARE = 4  # candidates beyond those wanted: lengths are 1 within rounding, which reorders near ties

@@ -30,7 +30,7 @@ from index.vectors import Vectors, bits, gathered, lengths_of
 
 OnProgress = Callable[[str, int, int], object]
 _FIRST_PROBES = 8
-_SLACK = np.float32(10 * RESOLUTION)  # a product may round otherwise than an exact distance
+_SLACK = 10 * RESOLUTION  # a product may round otherwise than an exact distance
 _LEAST_GAIN = 0.02  # of recall, for another round
 _PART_ROWS = 32_768  # at most; and at least eight parts, for the threads, unless these are below 1,024 rows
 _N_PARTS, _SMALLEST_PART = 8, 1_024
@@ -89,13 +89,14 @@ def knn_graph(
     -------
     The same graph for the same arguments on one machine; given the cells, whatever the number of threads (the
     k-means of a large index may round otherwise with another number). Exact up to 10,000 vectors. Memory
-    beside the vectors: 16 bytes times n k. Where more vectors tie at the k-th distance than
-    fit, the smallest rows among those looked at are kept.
+    beside the vectors: 16 bytes times n k, and 12 n; before that the index, where cells are not given. Where
+    more vectors tie at the k-th distance than fit, the smallest rows among those looked at are kept.
 
     Raises
     ------
     ValueError
-        `vectors` are not unit or zero rows, `cells` are not theirs, or a number is out of its range.
+        `vectors` are not unit or zero rows, `cells` are of others by number or dimension, or a number is out
+        of its range.
     """
     vectors = checked_vectors(vectors, name="vectors")
     n = len(vectors)
@@ -106,7 +107,10 @@ def knn_graph(
         cells = index.cells()
         del index  # it holds the vectors once more
     elif (cells.dim, len(cells)) != (vectors.shape[1], n):
-        raise ValueError(f"cells: they hold {len(cells)} vectors; they must hold the {n} given ones")
+        raise ValueError(
+            f"cells: they hold {len(cells)} vectors of {cells.dim} dimensions; give those of an index of the "
+            f"{n} of {vectors.shape[1]}"
+        )
     search = _Search(vectors, k, cells=cells, seed=seed, threads=threads, on_progress=on_progress)
     recall = search.scan(range(1)) if cells.centroids is None else search.reach(recall_target)
     return KnnGraph(indices=search.indices, distances=search.distances, recall=recall)
@@ -131,6 +135,8 @@ class _Search:
         self.distances = np.full((n, k), np.inf, dtype=np.float32)
         self._near = np.full_like(self.indices, -1)  # the graph before the last round of exploring, marked
         self.cells, self.lengths = cells, lengths_of(vectors)
+        some = self.lengths[self.lengths > 0]
+        self._shortest, self._longest = some.min(initial=1.0), some.max(initial=1.0)
         self.coarse: Coarse | None = None
         self.truth: Truth | None = None
         if cells.centroids is None:
@@ -170,11 +176,21 @@ class _Search:
                 self.cells.lists,
                 probed=probed,
                 n_wanted=n_candidates,
-                above=1 - self.distances[rows, -1] - _SLACK,
+                above=self._worth(rows),
             )
             meet(rows, found, vectors, self.lengths, self.indices, self.distances)
 
         return self._pass("vectors compared", work)
+
+    def _worth(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Inner products that a neighbour nearer than the farthest one of each row cannot fall below.
+
+        An inner product is the cosine times both lengths, which are 1 but for a hundredth at most, or 0.
+        """
+        cosines = 1 - self.distances[rows, -1]
+        others = np.where(cosines > 0, self._shortest, self._longest)
+        own = np.maximum(self.lengths[rows], np.finfo(np.float32).tiny)  # of a zero row all are worth it
+        return np.asarray(cosines * own * others - _SLACK, dtype=np.float32)
 
     def explore(self) -> float:
         """Each row meets its neighbours' neighbours; the recall."""

@@ -62,15 +62,11 @@ def share_out(
     The parts must not depend on the number of threads; then the result does not either. `on_part` is told of
     each, in their order, once its work is done.
     """
-
-    def done(part: _Part) -> _Part:
-        work(part)
-        return part
-
     with (
         faiss_threads(threads) as n_threads,
         blas_threads(1),
         ThreadPoolExecutor(n_threads) as pool,
     ):
-        for part in pool.map(done, parts):
+        parts = list(parts)
+        for part, _ in zip(parts, pool.map(work, parts), strict=True):
             on_part(part)

@@ -137,7 +137,7 @@ class VectorIndex:
         with faiss_threads(threads):
             for rows in row_blocks(len(vectors)):
                 self.engine.add_with_ids(widened(vectors[rows]), ids[rows])
-        self._ids = np.sort(np.concatenate([self._ids, ids]))
+        self._ids, self._truth = np.sort(np.concatenate([self._ids, ids])), None
 
     def remove(self, ids: NDArray[np.int64]) -> int:
         """Remove vectors by id; unknown ids are passed over. Returns how many were removed."""
@@ -145,7 +145,7 @@ class VectorIndex:
         gone = ids[np.isin(ids, self._ids)]
         if len(gone):
             self.engine.remove_ids(gone)
-            self._ids = self._ids[~np.isin(self._ids, gone)]
+            self._ids, self._truth = self._ids[~np.isin(self._ids, gone)], None
         return len(gone)
 
     def cells(self) -> Cells:
@@ -226,7 +226,8 @@ def build_index(
         return VectorIndex(engine, ids, recall=1.0)
     truth = true_neighbours(vectors, k=min(k, len(vectors) - 1), seed=seed, threads=threads)
     recall = choose_effort(engine, vectors, numbers, truth=truth, target=recall_target)
-    index = VectorIndex(engine, ids, recall=recall, truth=truth)
+    in_order = np.array_equal(ids, np.arange(len(ids)))  # else the truth's rows are not its ids
+    index = VectorIndex(engine, ids, recall=recall, truth=truth if in_order else None)
     if bits == 8:
         index.recall = _searched_recall(index, vectors, ids, truth=truth, threads=threads)
     return index

@@ -116,6 +116,16 @@ ReferenceOut = Annotated[
         "there.", show_default=False,
     ),
 ]  # fmt: skip
+ReferenceSizes = Annotated[
+    list[int] | None,
+    typer.Option(
+        parser=parse_requests,
+        metavar="NUMBER",
+        help="Requests of a world, as 40k. Repeatable.",
+        show_default="12k, 40k and 200k",
+    ),
+]
+ReferenceSeeds = Annotated[int, typer.Option(min=1, help="Worlds of each size.")]
 ReferenceSeed = Annotated[int, typer.Option(min=0, help="The first seed; none that `quality` is taken on.")]
 
 
@@ -124,8 +134,8 @@ ReferenceSeed = Annotated[int, typer.Option(min=0, help="The first seed; none th
 def reference_command(
     context: typer.Context,
     out: ReferenceOut,
-    seeds: Seeds = 20,
-    requests: Requests = 40_000,
+    requests: ReferenceSizes = None,
+    seeds: ReferenceSeeds = 6,
     seed: ReferenceSeed = 500,
     threads: Threads = None,
     force: Force = False,
@@ -134,10 +144,11 @@ def reference_command(
 
     The packaged file is made by this command with what is preset.
     """
-    from clustering.bench import BenchSettings, measure_reference
+    from clustering.bench import ReferenceSettings, measure_reference
     from clustering.benign_reference import REFERENCE
 
-    settings = BenchSettings(n_seeds=seeds, n_requests=requests, first_seed=seed, threads=threads)
+    sizes = tuple(requests or ReferenceSettings.n_requests)
+    settings = ReferenceSettings(sizes, seeds, seed, threads)
     with _worlds_told() as tell:
         table = measure_reference(out, settings, force=force, on_world=tell)
     console().print(f"Families {table.height}")

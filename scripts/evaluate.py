@@ -10,16 +10,16 @@ import typer
 from scripts.errors import guarded
 from scripts.terminal import console, print_json, quoted, table
 
-_FIGURES = {
+FIGURES = {
     "n_families": "families found",
     "n_flagged": "flagged",
     "n_true_families": "true families with a common text",
     "mean_f1": "their F1, in the mean",
     "n_f1_80": "of them found with an F1 of 0.8 or more",
     "plain_f1": "F1 of true families without a common text",
-    "precision_at_10": "campaigns' among the first 10 of the queue",
-    "precision_at_20": "among the first 20",
-    "precision_at_50": "among the first 50",
+    "precision_at_10": "share of campaigns' families in the first 10 of the queue",
+    "precision_at_20": "in the first 20",
+    "precision_at_50": "in the first 50",
     "average_precision": "average precision of the queue",
     "n_flagged_wrong": "flagged families that are no campaign's",
     "n_flagged_counted": "of flagged families that count, pieces of one taken once",
@@ -29,7 +29,7 @@ _FIGURES = {
     "account_precision": "precision of accounts in flagged families",
     "account_recall": "recall of the campaigns' accounts",
 }
-_TABLES = {
+TABLES = {
     "per_campaign": "Campaign: share of its requests in flagged families",
     "wrong_kinds": "Wrongly flagged: what most of the family is",
     "per_family": "True family: how its best match fits",
@@ -60,10 +60,10 @@ def evaluate_command(
         return
     screen = console()
     made = table(("Figure", "left"), ("Value", "right"))
-    for name, words in _FIGURES.items():
+    for name, words in FIGURES.items():
         made.add_row(words, _entry(figures[name]))
     screen.print(made)
-    for name, words in _TABLES.items():
+    for name, words in TABLES.items():
         if figures[name]:
             part = table((words, "left"), ("", "right"))
             for key, entry in figures[name].items():

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from run_files import seal_run
 from typer.testing import CliRunner
 
 import clustering
+from clustering.evaluation import Evaluation
 from clustering.tables import REJECTED
 from scripts.cli import app, main
 from scripts.errors import is_user_mistake
+from scripts.evaluate import FIGURES, TABLES
 from scripts.progress import stage_bars
 from scripts.run import parse_columns
 
@@ -335,6 +337,7 @@ def test_evaluate_prints_the_figures(tmp_path: Path) -> None:
     assert lines["true families with a common text"] == "0"
     assert "fewer than 40 requests are not asked for" in shown.stdout
     assert "_" not in shown.stdout
+    assert {field.name for field in fields(Evaluation)} == {*FIGURES, *TABLES}
     figures = json.loads(runner.invoke(app, ["evaluate", str(tmp_path), str(tmp_path), "--json"]).stdout)
     assert figures["account_precision"] == 0.5
     assert figures["account_recall"] == 1.0

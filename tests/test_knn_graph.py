@@ -117,6 +117,7 @@ def test_what_more_lists_show_is_added_to_what_is_found(monkeypatch: pytest.Monk
     """Fewer lists at a time, no rounds between: the graph of all the lists at once."""
     vectors = unit_rows(11_000, seed=8, n_centres=100)
     cells = build_index(vectors, k=10).cells()
+    assert cells.n_probes > 4
     recalls = []
     module = import_module("index.knn_graph")  # the package's name is the function's
     monkeypatch.setattr(module, "_LEAST_GAIN", 2.0)  # no round is worth it
@@ -126,6 +127,24 @@ def test_what_more_lists_show_is_added_to_what_is_found(monkeypatch: pytest.Monk
         check_graph(graph, vectors, 10)
         recalls.append((graph.recall, graph.distances.tobytes()))
     assert recalls[0] == recalls[1]
+
+
+def test_lengths_that_are_off_by_a_hundredth_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What further lists show is compared by inner products first, and these depend on the lengths."""
+    vectors = unit_rows(11_000, seed=12, n_centres=100)
+    vectors *= np.random.default_rng(0).uniform(0.991, 1.009, (11_000, 1)).astype(np.float32)
+    vectors[7] = 0
+    cells = build_index(vectors, k=10).cells()
+    module = import_module("index.knn_graph")
+    monkeypatch.setattr(module, "_LEAST_GAIN", 2.0)
+    graphs = []
+    for probes in (2, cells.n_probes):
+        monkeypatch.setattr(module, "_FIRST_PROBES", probes)
+        graphs.append(knn_graph(vectors, 10, cells=cells, recall_target=1.0))
+    # All lists at once keep the largest products and lose a few of the nearest; further lists add to them.
+    assert np.mean(graphs[0].distances <= graphs[1].distances) > 0.999
+    assert graphs[0].recall >= graphs[1].recall
+    assert np.all(graphs[0].indices[7] >= 0)
 
 
 def test_progress_counts_each_pass_to_its_end() -> None:
@@ -178,7 +197,7 @@ def test_wrong_arguments_are_named() -> None:
     vectors = unit_rows(6, seed=7)
     with pytest.raises(ValueError, match="k=0"):
         knn_graph(vectors, 0)
-    with pytest.raises(ValueError, match="cells: they hold 5 vectors"):
+    with pytest.raises(ValueError, match="cells: they hold 5 vectors of 16 dimensions"):
         knn_graph(vectors, 2, cells=build_index(vectors[:5]).cells())
     with pytest.raises(ValueError, match=r"must be 0\.\.5"):
         build_index(vectors, ids=np.arange(1, 7)).cells()

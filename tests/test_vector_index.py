@@ -282,3 +282,17 @@ def test_importing_loads_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_cells_know_the_truth_only_of_what_they_hold() -> None:
+    rows = np.random.default_rng(0).normal(size=(10_500, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert build_index(rows, k=5).cells().truth is not None
+    turned = build_index(rows, ids=np.arange(10_500)[::-1].copy(), k=5)
+    assert turned.cells().truth is None
+    grown = build_index(rows[:10_400], k=5)
+    grown.add(rows[10_400:], np.arange(10_400, 10_500))
+    assert grown.cells().truth is None
+    shrunk = build_index(rows, k=5)
+    shrunk.remove(np.arange(10_400, 10_500))
+    assert shrunk.cells().truth is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .ablation import signals_of
 from .quality import SECTIONS, measure_quality
-from .reference import measure_reference
+from .reference import ReferenceSettings, measure_reference
 from .section import Section, as_text, markdown
 from .speed import SIZES, SpeedSettings, measure_speed
 from .worlds import BenchSettings
@@ -17,6 +17,7 @@ __all__ = [
     "SECTIONS",
     "SIZES",
     "BenchSettings",
+    "ReferenceSettings",
     "Section",
     "SpeedSettings",
     "as_text",

@@ -15,6 +15,7 @@ FOUND_BY = {
     "pool": "who sends it; its prompts share no text",
 }
 _NEARLY_ALL = 0.995
+_FEWEST_COMPARED = 20  # benign families: fewer say little
 
 
 def pattern_sentence(family: Mapping[str, object]) -> str:
@@ -53,15 +54,15 @@ def coverage_sentence(family: Mapping[str, object]) -> str | None:
 
 
 def reference_sentence(family: Mapping[str, object]) -> str | None:
-    """How many benign families of about its size look as much like one hand; None where none are known."""
+    """How many benign families about as large have a p-value as low; None where too few are known."""
     n, k = family["n_benign_compared"], family["n_benign_as_low"]
-    if not n:
+    if not isinstance(n, int) or n < _FEWEST_COMPARED:
         return None
-    some = f"{format_count(k)} of" if k else "none of"
-    alike = "looks" if k == 1 else "look"
+    some, have = (f"{format_count(k)} of", "has" if k == 1 else "have") if k else ("none of", "has")
+    together = "the families weighed with it" if family["n_pooled"] else "it"
     return (
-        f"{some} the {format_count(n)} benign families of simulated traffic nearest to it in requests "
-        f"and accounts {alike} as much like one hand"
+        f"{some} the {format_count(n)} benign families of simulated traffic nearest to {together} in "
+        f"requests and accounts {have} a p-value as low"
     )
 
 
