@@ -88,23 +88,25 @@ class Observed:
         Null where a member was not read for the template.
         """
         inside = self._in_template[rows]
-        filled = pl.DataFrame({"row": rows}).join(self._filled, on="row", how="left", maintain_order="left")
+        read, filled = self._filled
+        at = np.searchsorted(read, rows)
+        known = np.append(read, -1)[at] == rows
+        fillers = filled.gather(pl.Series(at).zip_with(pl.Series(known), pl.Series([None])))
         place = pl.Series(np.cumsum(~inside) - 1).zip_with(pl.Series(~inside), pl.Series([None]))
-        return filled["filled"].zip_with(
-            pl.Series(inside), self.texts.take(rows[~inside]).to_series().gather(place)
-        )
+        return fillers.zip_with(pl.Series(inside), self.texts.take(rows[~inside]).to_series().gather(place))
 
     @cached_property
     def says(self) -> NDArray[np.bool_]:
         """Whether each prompt says something beyond its family's skeleton, as far as it was read, (n,)."""
         said = ~self._in_template & (self.texts.lengths > 0)
-        said[self._filled.filter(pl.col("filled") != "")["row"].to_numpy()] = True
+        read, filled = self._filled
+        said[read[(filled != "").to_numpy()]] = True
         return said
 
     @cached_property
-    def _filled(self) -> pl.DataFrame:
-        """``row`` and what fills the slots of its template, one after another, of the prompts read for it."""
-        return pl.DataFrame(
+    def _filled(self) -> tuple[NDArray[np.int64], pl.Series]:
+        """Rows of the prompts read for templates, ascending, and what fills each one's slots."""
+        frame = pl.DataFrame(
             [
                 (int(row), "\n".join(slot[place] for slot in template.fillers))
                 for template in self.templates
@@ -112,7 +114,8 @@ class Observed:
             ],
             schema={"row": pl.Int64, "filled": pl.String},
             orient="row",
-        )
+        ).sort("row")
+        return frame["row"].to_numpy(), frame["filled"]
 
     @cached_property
     def _in_template(self) -> NDArray[np.bool_]:
