@@ -261,7 +261,7 @@ def plain_seeds(traffic, min_family):
 
 @pytest.mark.parametrize("most_met", [1, 500, 4_000_000])
 def test_seeds_are_what_the_definition_says_in_any_blocks(most_met, monkeypatch):
-    monkeypatch.setattr(sys.modules[meeting_seeds.__module__], "_MOST_MET", most_met)
+    monkeypatch.setattr(sys.modules[meeting_seeds.__module__], "MOST_MET", most_met)
     for seed in range(3):
         random = np.random.default_rng(seed)
         traffic, _ = log_of(dealt(random, 60, 60, tail=1.2), sampled(random, 15, 6, 12))

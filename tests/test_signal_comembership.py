@@ -215,7 +215,7 @@ def plain(families, akin):
 
 @pytest.mark.parametrize("most_met", [1, 60, 4_000_000])
 def test_any_blocks_find_what_a_loop_over_pairs_finds(most_met, monkeypatch):
-    monkeypatch.setattr(sys.modules[comembership.__module__], "_MOST_MET", most_met)
+    monkeypatch.setattr(sys.modules[comembership.__module__], "MOST_MET", most_met)
     n_links = 0
     for seed in range(6):
         random = np.random.default_rng(seed)
