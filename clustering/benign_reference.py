@@ -14,8 +14,8 @@ Annals of Statistics 51, 2023): it is shown and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -35,10 +35,14 @@ COLUMNS = pl.Schema(
 )
 
 
+def packaged_text() -> str:
+    """The packaged file, as ``reference_text`` made it."""
+    return Path(__file__).with_name(REFERENCE).read_text(encoding="utf-8")
+
+
 def benign_reference() -> pl.DataFrame:
     """The packaged families, with the columns ``COLUMNS``."""
-    text = files("clustering").joinpath(REFERENCE).read_text(encoding="utf-8")
-    return pl.read_csv(StringIO(text), schema=COLUMNS)
+    return pl.read_csv(StringIO(packaged_text()), schema=COLUMNS)
 
 
 def reference_text(families: pl.DataFrame) -> str:

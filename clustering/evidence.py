@@ -136,14 +136,21 @@ def weigh(
     return Evidence(signals, combined_p_values(signals, looks=looks), scores(signals), groups, pooled)
 
 
+def _conditions(traffic: Traffic) -> _Calls:
+    """What makes a set of requests worth weighing."""
+    return {
+        "principals": lambda: principals(traffic),
+        "union_efficiency": lambda: union_efficiency(traffic),
+        "repetition": lambda: repetition(traffic),
+    }
+
+
 def _of_the_text(observed: Observed, subjects: Subjects, seed: int) -> _Calls:
     """Signals of each family's own prompts."""
     traffic = observed.traffic
     payloads = (subjects.vectors, subjects.vector_of, subjects.people)
     return {
-        "principals": lambda: principals(traffic),
-        "union_efficiency": lambda: union_efficiency(traffic),
-        "repetition": lambda: repetition(traffic),
+        **_conditions(traffic),
         "slot_evenness": lambda: slot_evenness(traffic, observed.filler_counts),
         "grid_balance": lambda: grid_balance(traffic, observed.slots, seed=seed),
         "sweep_order": lambda: sweep_order(traffic, observed.slots, seed=seed),
@@ -192,12 +199,7 @@ def signals_of_senders(observed: Observed, traffic: Traffic, *, seed: int) -> di
     seed : int
         Of draws.
     """
-    calls: _Calls = {
-        "principals": lambda: principals(traffic),
-        "union_efficiency": lambda: union_efficiency(traffic),
-        "repetition": lambda: repetition(traffic),
-        **_of_the_senders(observed, traffic, seed=seed),
-    }
+    calls = {**_conditions(traffic), **_of_the_senders(observed, traffic, seed=seed)}
     return {name: call() for name, call in calls.items()}
 
 

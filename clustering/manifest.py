@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from clustering.benign_reference import benign_reference, reference_text
+from clustering.benign_reference import packaged_text
 from clustering.coverage import Library
 from clustering.inputs import Input
 from clustering.memory import MemoryPlan
@@ -112,7 +112,7 @@ def _digest(
     digest.update(json.dumps([SCHEMA_VERSION, RECIPE, versions, encoder.fingerprint, decisive]).encode())
     digest.update(registry_text(registry).encode())
     digest.update(library.text.encode())
-    digest.update(reference_text(benign_reference()).encode())
+    digest.update(packaged_text().encode())
     return digest
 
 

@@ -90,10 +90,9 @@ class Observed:
         inside = self._in_template[rows]
         read, filled = self._filled
         at = np.searchsorted(read, rows)
-        known = np.append(read, -1)[at] == rows
-        fillers = filled.gather(pl.Series(at).zip_with(pl.Series(known), pl.Series([None])))
-        place = pl.Series(np.cumsum(~inside) - 1).zip_with(pl.Series(~inside), pl.Series([None]))
-        return fillers.zip_with(pl.Series(inside), self.texts.take(rows[~inside]).to_series().gather(place))
+        fillers = filled.gather(_places(at, np.append(read, -1)[at] == rows))
+        whole = self.texts.take(rows[~inside]).to_series().gather(_places(np.cumsum(~inside) - 1, ~inside))
+        return fillers.zip_with(pl.Series(inside), whole)
 
     @cached_property
     def says(self) -> NDArray[np.bool_]:
@@ -175,3 +174,8 @@ def _frequencies(fillers: list[str], weights: NDArray[np.int64]) -> NDArray[np.i
     said = np.array([filler != "" for filler in fillers])
     _, value = np.unique(np.array(fillers, dtype=object)[said], return_inverse=True)
     return np.bincount(value, weights=weights[said]).astype(np.int64)
+
+
+def _places(at: NDArray[np.int64], known: NDArray[np.bool_]) -> pl.Series:
+    """Places to gather from, null where none is known."""
+    return pl.Series(at).zip_with(pl.Series(known), pl.Series([None]))

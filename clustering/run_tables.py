@@ -63,8 +63,9 @@ def families_table(corpus: Corpus, found: Findings, described: pl.DataFrame) -> 
             **_evidence_columns(found),
         }
     ).hstack(described)
-    frame = frame.join(_counts(corpus, families), on="label", how="left", maintain_order="left")
-    sizes = _weighed_sizes(corpus, found)
+    label_of = _label_of(corpus, families)
+    frame = frame.join(_counts(corpus, label_of), on="label", how="left", maintain_order="left")
+    sizes = _weighed_sizes(corpus, found, label_of, own=frame)
     compared, as_low = benign_standing(found.own_p_values, *sizes, reference=benign_reference())
     frame = frame.with_columns(n_benign_compared=pl.Series(compared), n_benign_as_low=pl.Series(as_low))
     return ranked(frame).select(FAMILIES.names()).cast(FAMILIES)
@@ -90,10 +91,10 @@ def _refuse_twins(families: Families, templates: Sequence[Template]) -> None:
             )
 
 
-def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
-    """Requests, prompts, accounts, principals and times of each family."""
+def _counts(corpus: Corpus, label_of: NDArray[np.int64]) -> pl.DataFrame:
+    """Requests, prompts, accounts, principals and times of each label that requests have; -1 is none."""
     sent = corpus.requests.select("prompt_row", "account_row", "principal_row", "timestamp").with_columns(
-        label=pl.Series(_label_of(corpus, families))
+        label=pl.Series(label_of)
     )
     return (
         sent.filter(pl.col("label") >= 0)
@@ -109,17 +110,16 @@ def _counts(corpus: Corpus, families: Families) -> pl.DataFrame:
     )
 
 
-def _weighed_sizes(corpus: Corpus, found: Findings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _weighed_sizes(
+    corpus: Corpus, found: Findings, label_of: NDArray[np.int64], *, own: pl.DataFrame
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Requests and accounts that each family's evidence is of: its own, or all of those weighed with it."""
-    n = len(found.groups)
-    together = np.where(found.n_pooled > 0, n + found.groups, np.arange(n))
-    of_requests = np.append(together, -1)[_label_of(corpus, found.observed.families)]
-    sent = pl.DataFrame({"together": of_requests, "account_row": corpus.requests["account_row"]})
-    counted = sent.group_by("together").agg(pl.len(), pl.col("account_row").n_unique())
-    sizes = pl.DataFrame({"together": together}).join(
-        counted, on="together", how="left", maintain_order="left"
+    group = np.where(found.n_pooled > 0, found.groups, -1)
+    of_groups = _counts(corpus, np.append(group, -1)[label_of])
+    pooled = pl.DataFrame({"label": group}).join(of_groups, on="label", how="left", maintain_order="left")
+    n_requests, n_accounts = (
+        pooled[name].fill_null(own[name]).to_numpy() for name in ("n_requests", "n_accounts")
     )
-    n_requests, n_accounts = (sizes[name].to_numpy().astype(np.int64) for name in ("len", "account_row"))
     return n_requests, n_accounts
 
 

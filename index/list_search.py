@@ -77,9 +77,8 @@ def nearest_in_lists(
 
     Returns
     -------
-    Rows of `vectors`, shape (m, c), descending by inner product, -1 where the lists hold fewer
-    that are wanted. Memory: 8 m c
-    + 4 m p bytes, one list as float32 and the queries that probe it.
+    Rows of `vectors`, shape (m, c), descending by inner product, -1 where the lists hold fewer that are
+    wanted. Memory: 8 m c + 4 m p bytes, one list as float32 and the queries that probe it.
     """
     asking = lists_of(probed, n_lists=len(lists))
     best = np.full((len(queries), n_wanted), -np.inf, dtype=np.float32)

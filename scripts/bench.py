@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,10 @@ from scripts.simulate import parse_requests
 from scripts.terminal import console, print_json, quoted, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from clustering.bench import Section
     from clustering.bench.counting import OnWorld
-    from clustering.bench.worlds import World
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure what Covey finds, and what it costs.")
 
@@ -28,13 +27,19 @@ def bench() -> None:
     """Measure what Covey finds, and what it costs."""
 
 
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out", "-o", help="Folder for the worlds' tables and quality.md; a killed bench goes on there.",
-        show_default=False,
-    ),
-]  # fmt: skip
+def _folder_for(contents: str) -> Any:
+    """The option of a bench's folder."""
+    told = f"Folder for {contents}; a killed bench goes on there."
+    return typer.Option("--out", "-o", help=told, show_default=False)
+
+
+def _sizes_of(what: str, preset: str) -> Any:
+    """The option of several sizes."""
+    told = f"Requests of {what}, as 40k or 10M. Repeatable."
+    return typer.Option(parser=parse_requests, metavar="NUMBER", help=told, show_default=preset)
+
+
+Out = Annotated[Path, _folder_for("the worlds' tables and quality.md")]
 Seeds = Annotated[int, typer.Option(min=1, help="Worlds with campaigns, and as many without.")]
 Requests = Annotated[
     int, typer.Option(parser=parse_requests, metavar="NUMBER", help="Requests of a world, as 40k or 1M.")
@@ -89,42 +94,33 @@ def quality_command(
         logs=tuple(logs or ()),
         threads=threads,
     )
-    with _worlds_told() as tell:
+    with _worlds_drawn() as tell:
         sections = measure_quality(out, settings, force=force, on_world=tell)
     _print_sections(sections, out / "quality.md", as_json=as_json)
 
 
 @contextmanager
-def _worlds_told() -> Iterator[OnWorld]:
-    """What draws how many worlds are done."""
+def _drawn(unit: str) -> Iterator[Callable[[int, int, str], None]]:
+    """What draws how many of something are done, of all, and which is next."""
     from clustering.stages import Stage
 
     with stage_bars() as draw:
 
-        def tell(done: int, total: int, world: World | None) -> None:
+        def tell(done: int, total: int, name: str) -> None:
             if draw is not None:
-                note = f"{done} of {total}" + (f"  {world.name}" if world else "")
-                draw(Stage("worlds", done, total, "worlds", note, ended=world is None))
+                draw(Stage(unit, done, total, unit, f"{done} of {total}  {name}", ended=done == total))
 
         yield tell
 
 
-ReferenceOut = Annotated[
-    Path,
-    typer.Option(
-        "--out", "-o", help="Folder for the worlds' tables and benign_reference.csv; a killed bench goes on "
-        "there.", show_default=False,
-    ),
-]  # fmt: skip
-ReferenceSizes = Annotated[
-    list[int] | None,
-    typer.Option(
-        parser=parse_requests,
-        metavar="NUMBER",
-        help="Requests of a world, as 40k. Repeatable.",
-        show_default="12k, 40k and 200k",
-    ),
-]
+@contextmanager
+def _worlds_drawn() -> Iterator[OnWorld]:
+    with _drawn("worlds") as tell:
+        yield lambda done, total, world: tell(done, total, world.name if world else "")
+
+
+ReferenceOut = Annotated[Path, _folder_for("the worlds' tables and benign_reference.csv")]
+ReferenceSizes = Annotated[list[int] | None, _sizes_of("a world", "12k, 40k and 200k")]
 ReferenceSeeds = Annotated[int, typer.Option(min=1, help="Worlds of each size.")]
 ReferenceSeed = Annotated[int, typer.Option(min=0, help="The first seed; none that `quality` is taken on.")]
 
@@ -149,28 +145,14 @@ def reference_command(
 
     sizes = tuple(requests or ReferenceSettings.n_requests)
     settings = ReferenceSettings(sizes, seeds, seed, threads)
-    with _worlds_told() as tell:
+    with _worlds_drawn() as tell:
         table = measure_reference(out, settings, force=force, on_world=tell)
     console().print(f"Families {table.height}")
     console().print(f"File     {out / REFERENCE}", soft_wrap=True)
 
 
-SpeedOut = Annotated[
-    Path,
-    typer.Option(
-        "--out", "-o", help="Folder for the logs, measurements and speed.md; a killed bench goes on there.",
-        show_default=False,
-    ),
-]  # fmt: skip
-Sizes = Annotated[
-    list[int] | None,
-    typer.Option(
-        parser=parse_requests,
-        metavar="NUMBER",
-        help="Requests of a log, as 20k or 10M. Repeatable.",
-        show_default="100k, 300k and 1M",
-    ),
-]
+SpeedOut = Annotated[Path, _folder_for("the logs, measurements and speed.md")]
+Sizes = Annotated[list[int] | None, _sizes_of("a log", "100k, 300k and 1M")]
 SpeedSeed = Annotated[int, typer.Option(min=0, help="Of the logs; the same one makes the same logs.")]
 Rivals = Annotated[
     bool,
@@ -202,15 +184,9 @@ def speed_command(
     Simulates logs, runs each in a process of its own, and judges what was found. Do it on a quiet machine.
     """
     from clustering.bench import SIZES, SpeedSettings, measure_speed
-    from clustering.stages import Stage
 
     settings = SpeedSettings(tuple(requests or SIZES), seed, threads, rivals, limit)
-    with stage_bars() as draw:
-
-        def tell(done: int, total: int, name: str) -> None:
-            if draw is not None:
-                draw(Stage("steps", done, total, "steps", f"{done} of {total}  {name}", ended=done == total))
-
+    with _drawn("steps") as tell:
         sections = measure_speed(out, settings, force=force, on_step=tell)
     _print_sections(sections, out / "speed.md", as_json=as_json)
 
@@ -230,17 +206,11 @@ def plan_command(context: typer.Context, out: CostsOut = None, threads: Threads 
     """
     from clustering.bench.costs import measure_costs
     from clustering.costs import own_costs, save_costs
-    from clustering.stages import Stage
 
     place = out or own_costs()
     if place.is_dir():
         raise ValueError(f"{place}: is a folder; give --out a file to write")
-    with stage_bars() as draw:
-
-        def tell(done: int, total: int, name: str) -> None:
-            if draw is not None:
-                draw(Stage("runs", done, total, "runs", f"{done} of {total}  {name}", ended=done == total))
-
+    with _drawn("runs") as tell:
         save_costs(measure_costs(threads=threads, on_run=tell), place)
     console().print(f"Costs    {place}", soft_wrap=True)
 
